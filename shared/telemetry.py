@@ -1,0 +1,87 @@
+"""Logs as one JSON line an event on standard output, and metrics for Prometheus."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram
+
+REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
+"""The request, or the event's first request, that the running task works for."""
+
+REQUESTS = Counter("peerly_http_requests_total", "Answers given.", ["service", "method", "route", "status"])
+LATENCY = Histogram(
+    "peerly_http_request_seconds",
+    "Time from the request's head to the answer's.",
+    ["service", "method", "route"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+)
+EVENTS_HANDLED = Counter("peerly_events_handled_total", "Events handled.", ["service", "type", "outcome"])
+EVENTS_PUBLISHED = Counter("peerly_events_published_total", "Events confirmed by the bus.", ["service", "type"])
+UNSENT = Gauge("peerly_outbox_unsent", "Outbox rows not yet confirmed.", ["service"])
+PARKED = Gauge("peerly_inbox_parked", "Events parked.", ["service"])
+GAP_SECONDS = Gauge("peerly_inbox_gap_seconds", "Age of the oldest missing event.", ["service"])
+
+__all__ = [
+    "EVENTS_HANDLED",
+    "EVENTS_PUBLISHED",
+    "GAP_SECONDS",
+    "LATENCY",
+    "PARKED",
+    "REGISTRY",
+    "REQUESTS",
+    "REQUEST_ID",
+    "UNSENT",
+    "log",
+    "log_to_standard_output",
+]
+
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+class _Lines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+            **{name: value for name, value in vars(record).items() if name not in _STANDARD},
+        }
+        if (request_id := REQUEST_ID.get()) is not None:
+            line.setdefault("request_id", request_id)
+        if record.exc_info:
+            line["error"] = self.formatException(record.exc_info)
+        return orjson.dumps(line, default=str).decode()
+
+
+def log_to_standard_output(level: int = logging.INFO) -> None:
+    """Sends all logging to standard output, a JSON line each."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(_Lines())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for chatty in ("aio_pika", "aiormq", "asyncio", "aiohttp.access"):
+        logging.getLogger(chatty).setLevel(logging.ERROR)
+
+
+def log(event: str, *, level: int = logging.INFO, error: BaseException | None = None, **details: object) -> None:
+    """One event with its details (never secrets); with `error` its traceback too.
+
+    A detail must not have the name of an attribute of `logging.LogRecord`.
+    """
+    logging.getLogger("peerly").log(level, event, extra=details, exc_info=error)
+
+
+def log_for_a_person(level: int = logging.INFO) -> None:
+    """JSON lines on standard error when it is read by a program; warnings alone when a person watches a terminal."""
+    log_to_standard_output(logging.WARNING if sys.stderr.isatty() else level)
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.setStream(sys.stderr)

@@ -1,0 +1,3 @@
+"""The version of this installation's software."""
+
+VERSION = "0.1.0"
