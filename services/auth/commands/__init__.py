@@ -1,0 +1,1 @@
+"""One function per command, each inside a given transaction of the right organisation."""
