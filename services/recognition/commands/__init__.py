@@ -1,0 +1,1 @@
+"""One function a command, each inside a transaction of the caller's."""

@@ -1,0 +1,1 @@
+"""Leaderboards, thermometers, search and summaries."""

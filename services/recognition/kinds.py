@@ -1,0 +1,67 @@
+"""What recognitions and core values can be queried by."""
+
+from __future__ import annotations
+
+from services.recognition import schemas
+from services.recognition.domain import text_key
+from shared.http.fields import Id, Text
+from shared.query import Field, Index, Kind
+from shared.query.declaration import ID_OPERATORS, moment
+
+RECOGNITIONS = Kind(
+    table="recognitions",
+    visible="NOT hidden AND deleted_at IS NULL",
+    document="(SELECT found.document FROM recognition_documents AS found WHERE found.id = page.id)",
+    answer=schemas.RECOGNITION,
+    fields={
+        "id": Field(column="id", type="bigint", value=Id(), operators=ID_OPERATORS),
+        "given_for": Field(column="given_for", type="bigint", value=Id(), operators=("eq", "in")),
+        "given_by": Field(column="given_by", type="bigint", value=Id(), operators=("eq", "in")),
+        "core_value_id": Field(column="core_value_id", type="bigint", value=Id(), operators=("eq", "in")),
+        "given_at": moment("given_at"),
+        "text": Field(
+            column="text",
+            type="text",
+            value=Text(1, 200),
+            operators=("contains",),
+            search="SELECT recognitions_saying($1::text, $2::bigint)",
+        ),
+    },
+    indexes=(
+        Index(by="id", order=("-given_at", "-id"), unique=True),
+        Index(by="given_for", order=("-given_at", "-id"), also=frozenset({"given_by", "core_value_id", "id"})),
+        Index(by="given_by", order=("-given_at", "-id"), also=frozenset({"core_value_id", "id"})),
+        Index(by="core_value_id", order=("-given_at", "-id")),
+        Index(order=("-given_at", "-id")),
+        Index(order=("-id",)),
+    ),
+)
+
+CORE_VALUES = Kind(
+    table="core_values",
+    visible="true",
+    document=(
+        "(SELECT json_build_object('id', value.id, 'text', value.text, 'description', value.description,"
+        " 'parent_core_value_id', value.parent_core_value_id, 'org_id', value.org_id, 'thumbnail', value.thumbnail)"
+        " FROM core_values AS value WHERE value.org_id = tenant() AND value.id = page.id)"
+    ),
+    answer=schemas.CORE_VALUE,
+    fields={
+        "id": Field(column="id", type="bigint", value=Id(), operators=ID_OPERATORS),
+        "text": Field(
+            column='text_key COLLATE "C"',
+            type="text",
+            value=Text(1, 100),
+            operators=("eq", "in", "prefix"),
+            fold=text_key,
+        ),
+        "parent_core_value_id": Field(column="parent_core_value_id", type="bigint", value=Id(), operators=("eq", "in")),
+    },
+    indexes=(
+        Index(by="id", order=("id",), unique=True),
+        Index(by="text", order=("id",), unique=True),
+        Index(by="parent_core_value_id", order=("id",), also=frozenset({"text"})),
+        Index(order=("id",)),
+        Index(order=("text", "id")),
+    ),
+)

@@ -1,0 +1,1 @@
+"""The SQL that commands use."""
