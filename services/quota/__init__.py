@@ -1,0 +1,1 @@
+"""Policies, periods, the ledger of hi5s and balances."""
