@@ -1,0 +1,1 @@
+"""Reports, reviews and the cases they make."""
