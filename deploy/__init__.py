@@ -1,0 +1,1 @@
+"""What operations need: secrets, the broker's users, settings of the servers."""

@@ -1,0 +1,1 @@
+"""The public face: nginx configuration and the module that renders it."""
