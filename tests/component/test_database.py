@@ -1,0 +1,72 @@
+"""How a service's pool behaves when the server ends its connections."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import subprocess
+from collections.abc import AsyncIterator
+
+import pytest
+
+from shared.database import DATABASE_IS_AWAY, Database
+from tests.support.databases import ScratchDatabase
+
+
+@pytest.fixture
+async def database(scratch: ScratchDatabase) -> AsyncIterator[Database]:
+    opened = await Database.connect(scratch.url("quota"), schema="quota", size=1)
+    yield opened
+    await opened.close()
+
+
+def end_at_once(scratch: ScratchDatabase, process_id: int) -> None:
+    """Blocks the event loop, so that the server's last words lie unread when it goes on."""
+    ended = f"SELECT pg_terminate_backend({process_id}, 5000)"
+    subprocess.run(["psql", "--no-psqlrc", "--quiet", "--command", ended, scratch.admin_url], check=True, timeout=10)
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_at_every_moment_of_its_end_a_connection_says_that_the_database_is_away(
+    scratch: ScratchDatabase, database: Database, turns: int
+) -> None:
+    async def speak_to_the_dying() -> None:
+        async with database.transaction() as tx:
+            end_at_once(scratch, await tx.fetchval("SELECT pg_backend_pid()"))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await tx.fetchval("SELECT $1::int", 1)
+
+    with pytest.raises(DATABASE_IS_AWAY):
+        await speak_to_the_dying()
+    assert await database.fetch_value("SELECT $1::int", 1) == 1
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_one_that_ended_in_the_pool_costs_one_request_at_most(
+    scratch: ScratchDatabase, database: Database, turns: int
+) -> None:
+    end_at_once(scratch, await database.fetch_value("SELECT pg_backend_pid()"))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    with contextlib.suppress(*DATABASE_IS_AWAY):
+        await database.fetch_value("SELECT $1::int", 1)
+    assert await database.fetch_value("SELECT $1::int", 1) == 1
+
+
+@pytest.mark.parametrize("name", ["transaction", "statement"])
+async def test_who_waited_for_a_connection_waits_the_less_for_locks(database: Database, name: str) -> None:
+    """Both together take a client no more than little over a second."""
+
+    way = getattr(database, name)
+
+    async def lock_timeout() -> int:
+        async with way() as connection:
+            return int(await connection.fetchval("SELECT setting FROM pg_settings WHERE name = 'lock_timeout'"))
+
+    assert await lock_timeout() == 1_000
+    async with database.transaction():
+        waiting = asyncio.create_task(lock_timeout())
+        await asyncio.sleep(0.5)
+    assert 50 <= await waiting <= 500
+    assert await lock_timeout() == 1_000

@@ -1,0 +1,143 @@
+"""Seeds and mutations on several processes, each with databases of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import uvloop
+
+from tests.simulation.mutations import MUTATIONS
+from tests.simulation.preparing import build_simulation
+from tests.simulation.running import Outcome, ground, outcomes
+from tests.simulation.themes import STEPS
+from tests.support.databases import Databases, ScratchDatabase
+from tests.support.servers import Postgres
+
+MOST_FAILURES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What became of some seeds; of those that failed the first few, with all that happened in them."""
+
+    seeds: int
+    asked: int
+    made: int
+    crashes: int
+    failed: tuple[Outcome, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Caught:
+    """How many seeds it took to catch a mutation, and what caught it; None when nothing did."""
+
+    name: str
+    seeds: int
+    by: str | None
+
+
+class Fleet:
+    """Hands work to its processes."""
+
+    def __init__(self, databases: Databases, workers: int) -> None:
+        self._databases = databases
+        self._workers = workers
+        self._turns = asyncio.Semaphore(workers)
+        self._pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+
+    async def run(self, seeds: Sequence[int], steps: int = STEPS) -> Tally:
+        """All seeds, shared out."""
+        shares = [seeds[first :: self._workers] for first in range(self._workers)]
+        tallies = await asyncio.gather(*(self._share(share, steps) for share in shares if share))
+        return Tally(
+            sum(one.seeds for one in tallies),
+            sum(one.asked for one in tallies),
+            sum(one.made for one in tallies),
+            sum(one.crashes for one in tallies),
+            tuple(sorted((bad for one in tallies for bad in one.failed), key=lambda bad: bad.seed)),
+        )
+
+    async def replay(self, seed: int, steps: int) -> Outcome:
+        """One seed, with all that happened in it."""
+        scratch = await self._databases.make(build_simulation)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, _replay, scratch, seed, steps)
+
+    async def catch(self, most: int, every: int = 1) -> list[Caught]:
+        """Mutations, of all or of `every` so many one, each with seeds of its theme until one fails, at most `most`."""
+        numbers = range(0, len(MUTATIONS), every)
+        return list(await asyncio.gather(*(self._catch(number, most) for number in numbers)))
+
+    def close(self) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    async def _share(self, seeds: Sequence[int], steps: int) -> Tally:
+        scratch = await self._databases.make(build_simulation)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, _run, scratch, seeds, steps)
+
+    async def _catch(self, number: int, most: int) -> Caught:
+        async with self._turns:
+            scratch = await self._databases.make(build_simulation)
+            caught = await asyncio.get_running_loop().run_in_executor(self._pool, _mutate, scratch, number, most)
+            await self._databases.drop(scratch)
+        return caught
+
+
+@asynccontextmanager
+async def fleet(server: Postgres, workers: int) -> AsyncIterator[Fleet]:
+    databases = Databases(server)
+    made = Fleet(databases, workers)
+    try:
+        scratch = await databases.make(build_simulation)
+        await databases.drop(scratch)
+        yield made
+    finally:
+        made.close()
+        await databases.close()
+
+
+def _run(scratch: ScratchDatabase, seeds: Sequence[int], steps: int) -> Tally:
+    return uvloop.run(_tally(scratch, seeds, steps))
+
+
+async def _tally(scratch: ScratchDatabase, seeds: Sequence[int], steps: int) -> Tally:
+    count = asked = made = crashes = 0
+    failed: list[Outcome] = []
+    async with ground(scratch) as on:
+        async for outcome in outcomes(on, seeds, steps):
+            count, asked, made = count + 1, asked + outcome.asked, made + outcome.made
+            crashes += outcome.crashes
+            if outcome.violation is not None:
+                failed.append(outcome)
+            if len(failed) == MOST_FAILURES:
+                break
+    return Tally(count, asked, made, crashes, tuple(failed))
+
+
+def _replay(scratch: ScratchDatabase, seed: int, steps: int) -> Outcome:
+    async def work() -> Outcome:
+        async with ground(scratch) as on:
+            return await anext(outcomes(on, [seed], steps))
+
+    return uvloop.run(work())
+
+
+def _mutate(scratch: ScratchDatabase, number: int, most: int) -> Caught:
+    return uvloop.run(_until_caught(scratch, number, most))
+
+
+async def _until_caught(scratch: ScratchDatabase, number: int, most: int) -> Caught:
+    mutation = MUTATIONS[number]
+    async with ground(scratch) as on:
+        await mutation.apply(on.admin)
+        with mutation.in_force():
+            tried = 0
+            async for outcome in outcomes(on, mutation.seeds(most)):
+                tried += 1
+                if outcome.violation is not None:
+                    return Caught(mutation.name, tried, outcome.violation)
+    return Caught(mutation.name, most, None)
