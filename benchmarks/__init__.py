@@ -1,0 +1,1 @@
+"""How fast Peerly is, beside what the same machine can do: `make bench`."""
