@@ -5,6 +5,8 @@ from __future__ import annotations
 from shared.database import Database
 
 REBUILD_SECONDS = 600.0
+TURN_SECONDS = 60
+"""How long it waits for each lock of a consumer at work: an operator's command has more patience than a request."""
 
 _FORGET = """
 UPDATE inbox_positions SET
@@ -26,11 +28,11 @@ async def rebuild(database: Database) -> None:
     `caught_up` says so. Raises what the database raises.
     """
     async with database.transaction() as tx:
-        await tx.execute("SET LOCAL statement_timeout = 0")
-        await tx.execute("SELECT lock_inbox()")
+        await tx.execute(f"SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '{TURN_SECONDS}s'")
+        await tx.execute("SELECT lock_inbox()", timeout=REBUILD_SECONDS)
         await tx.execute("SELECT clear_read_models()", timeout=REBUILD_SECONDS)
         await tx.execute("TRUNCATE inbox, parked", timeout=REBUILD_SECONDS)
-        await tx.execute(_FORGET)
+        await tx.execute(_FORGET, timeout=REBUILD_SECONDS)
 
 
 async def caught_up(database: Database) -> bool:

@@ -20,6 +20,8 @@ SERVER_LOCK = 7_305_521_002
 """Roles belong to the whole server: sessions that share one build their templates one after the other."""
 
 SPENT_TOGETHER = 8
+SETTING_UP = 60
+"""Seconds for each step before and after a test: a checkpoint on a crowded machine says nothing about the code."""
 SERVICE_ROLES = ["peerly_auth", "peerly_moderation", "peerly_quota", "peerly_recognition"]
 
 Build = Callable[[str], Awaitable[None]]
@@ -82,7 +84,7 @@ class Databases:
 
     async def _template(self, build: Build) -> ScratchDatabase:
         template = self._next()
-        admin = await asyncpg.connect(self._server.url, timeout=10)
+        admin = await asyncpg.connect(self._server.url, timeout=SETTING_UP)
         try:
             await admin.execute("SELECT pg_advisory_lock($1)", SERVER_LOCK)
             await admin.execute(f"CREATE DATABASE {template.name} TEMPLATE template0")
@@ -105,9 +107,9 @@ class Databases:
         return ScratchDatabase(urlunsplit(place), None if self._server.trusts else PASSWORD)
 
     async def _execute(self, statement: str) -> None:
-        admin = await asyncpg.connect(self._server.url, timeout=10)
+        admin = await asyncpg.connect(self._server.url, timeout=SETTING_UP)
         try:
-            await admin.execute(statement, timeout=30)
+            await admin.execute(statement, timeout=SETTING_UP)
         finally:
             await admin.close(timeout=5)
 

@@ -17,6 +17,7 @@ from services import secrets
 from services.processes import Processes, ProcessSettings
 from services.processes.system import name_in_broker
 from tests.support import google
+from tests.support.databases import SETTING_UP
 from tests.support.ports import free_port
 from tests.support.servers import Postgres, Rabbitmq
 
@@ -90,8 +91,8 @@ async def remove_users(vhost: str, rabbitmq: Rabbitmq) -> None:
 
 
 async def _drop(server_url: str, url: str) -> None:
-    admin = await asyncpg.connect(server_url, timeout=10)
+    admin = await asyncpg.connect(server_url, timeout=SETTING_UP)
     try:
-        await admin.execute(f"DROP DATABASE IF EXISTS {urlsplit(url).path.removeprefix('/')} WITH (FORCE)", timeout=30)
+        await admin.execute(f"DROP DATABASE IF EXISTS {urlsplit(url).path.removeprefix('/')} WITH (FORCE)", timeout=SETTING_UP)
     finally:
         await admin.close(timeout=5)
