@@ -93,6 +93,8 @@ async def remove_users(vhost: str, rabbitmq: Rabbitmq) -> None:
 async def _drop(server_url: str, url: str) -> None:
     admin = await asyncpg.connect(server_url, timeout=SETTING_UP)
     try:
-        await admin.execute(f"DROP DATABASE IF EXISTS {urlsplit(url).path.removeprefix('/')} WITH (FORCE)", timeout=SETTING_UP)
+        await admin.execute(
+            f"DROP DATABASE IF EXISTS {urlsplit(url).path.removeprefix('/')} WITH (FORCE)", timeout=SETTING_UP
+        )
     finally:
         await admin.close(timeout=5)
