@@ -10,9 +10,7 @@ import asyncpg
 from shared.database import Connection, Database
 from shared.http import Page, Raw, decode_cursor, encode_cursor
 
-_CORE_VALUES = """
-SELECT id, text, description, parent_core_value_id, org_id, thumbnail FROM core_values ORDER BY id
-"""
+_CORE_VALUES = "SELECT documents, total FROM core_value_documents($1)"
 _CORE_VALUE = """
 SELECT id, text, description, parent_core_value_id, org_id, thumbnail, version FROM core_values WHERE id = $1
 """
@@ -56,9 +54,12 @@ def _distinct(ids: Sequence[int] | None) -> list[int] | None:
     return None if ids is None else sorted(set(ids))
 
 
-async def core_values(tx: Connection) -> list[dict[str, Any]]:
-    """All of the organisation's, in the order of their ids."""
-    return [dict(row) for row in await tx.fetch(_CORE_VALUES)]
+async def core_values(database: Database, org_id: int) -> tuple[Raw, int]:
+    """All of the organisation's, in the order of their ids, and how many."""
+    async with database.connection() as connection:
+        found = await connection.fetchrow(_CORE_VALUES, org_id)
+    documents, count = cast(asyncpg.Record, found)
+    return Raw(documents), count
 
 
 async def core_value(tx: Connection, value_id: int) -> tuple[dict[str, Any], int] | None:

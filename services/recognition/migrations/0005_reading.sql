@@ -137,6 +137,23 @@ BEGIN
     FROM recognition_documents AS found WHERE found.id = wanted AND (moderates OR NOT found.hidden);
 END $$;
 
+-- All core values of an organisation, in the order of their ids.
+CREATE FUNCTION core_value_documents(organisation bigint, OUT documents text, OUT total bigint) LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('app.org_id', organisation::text, true);
+    SELECT
+        coalesce(
+            json_agg(
+                json_build_object(
+                    'id', id, 'text', text, 'description', description, 'parent_core_value_id', parent_core_value_id,
+                    'org_id', org_id, 'thumbnail', thumbnail
+                ) ORDER BY id
+            ), '[]'
+        )::text,
+        count(*)
+    INTO documents, total FROM core_values;
+END $$;
+
 -- The hi5s of a recognition, newest first; documents is null when there is no such recognition for the reader.
 CREATE FUNCTION hi5s_page(
     organisation bigint, wanted bigint, moderates boolean, before_id bigint, skip bigint, most bigint,

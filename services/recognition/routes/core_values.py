@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
+
 from services.recognition import queries, schemas
 from services.recognition.commands import core_values as commands
 from services.recognition.domain import INVALID_CORE_VALUE, CoreValueInUse, DuplicateText, nested
@@ -111,10 +113,8 @@ async def list_core_values(call: Call) -> Answer:
     queried = await querying.core_values(call)
     if queried is not None:
         return queried
-    async with call.read() as tx:
-        rows = await queries.core_values(tx)
-    shown = nested(rows) if call.query["tree"] else rows
-    return listed_whole(call, shown, len(rows))
+    rows, count = await queries.core_values(call.context.database, call.org_id)
+    return listed_whole(call, nested(orjson.loads(rows.bytes)) if call.query["tree"] else rows, count)
 
 
 @operation(
