@@ -211,6 +211,7 @@ def _block(allowance: Allowance) -> dict[str, Any]:
         "spent_total": allowance.spent_total,
         "refunded_total": allowance.refunded_total,
         "policy_version": allowance.policy_version,
+        "adjustments_version": allowance.adjustments_version,
     }
 
 

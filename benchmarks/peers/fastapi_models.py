@@ -93,6 +93,7 @@ class Allowance(Base):
     refunded_total: Mapped[int]
     seq: Mapped[int]
     policy_version: Mapped[int]
+    adjustments_version: Mapped[int]
 
 
 class Spend(Base):
