@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -18,6 +19,8 @@ from shared.http.fields import LARGEST_ID
 DEEPEST = 32
 BODY_SECONDS = 5.0
 MOST_FORM_FIELDS = 100
+MOST_KEPT, LONGEST_KEPT = 1_024, 200
+"""Of the newest query strings the loaded values are kept; longer ones, in characters, come seldom again."""
 FORM = "application/x-www-form-urlencoded"
 _ID = re.compile(r"[0-9]{1,16}", re.ASCII)
 _VERSION = re.compile(r"\s*application/vnd\.peerly\.v(\d+)(?:\+json)?\s*(;.*)?", re.IGNORECASE)
@@ -44,8 +47,16 @@ def query_of(request: web.Request, schema: ma.Schema, message: str) -> dict[str,
     if twice:
         raise InvalidData(message, fields=twice)
     families = tuple(getattr(schema, "families", ()))
-    taken = [name for name in given if name in known or name.startswith(families)]
-    return load(schema, {name: given[name] for name in taken}, message)
+    taken = tuple((name, given[name]) for name in given if name in known or name.startswith(families))
+    if sum(len(name) + len(value) for name, value in taken) > LONGEST_KEPT:
+        return load(schema, dict(taken), message)
+    return dict(_loaded(schema, taken, message))
+
+
+@lru_cache(MOST_KEPT)
+def _loaded(schema: ma.Schema, given: tuple[tuple[str, str], ...], message: str) -> Mapping[str, Any]:
+    """Most query strings come again and again; a schema reads the same in the same."""
+    return load(schema, dict(given), message)
 
 
 def load(schema: ma.Schema, values: Any, message: str) -> dict[str, Any]:

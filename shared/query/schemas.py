@@ -99,7 +99,8 @@ def in_query_string(kind: Kind, base: type[ma.Schema]) -> ma.Schema:
     return made()  # type: ignore[no-any-return]
 
 
-def parameters(kind: Kind) -> dict[str, tuple[str, str]]:
+@cache
+def parameters(kind: Kind) -> Mapping[str, tuple[str, str]]:
     """Every filter as a query parameter, with its field and operator."""
     found: dict[str, tuple[str, str]] = {}
     for name, field in kind.filters.items():
