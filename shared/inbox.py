@@ -72,7 +72,12 @@ class NotMyTurn(Exception):
 async def arrived(tx: Connection, key: str) -> None:
     """Releases the events that wait for `key`, when this transaction commits."""
     if await tx.fetchval("SELECT arrive($1)", key):
-        _released.get(_nobody_listens)()
+        released()
+
+
+def released() -> None:
+    """What `arrived` says after `arrive` in SQL has found events that wait: they are tried as soon as this commits."""
+    _released.get(_nobody_listens)()
 
 
 def _nobody_listens() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -15,7 +14,7 @@ from shared.contracts.recognition import Allowance, AllowancesRestated
 from shared.database import Connection
 from shared.errors import InvalidData, Unavailable, Unprocessable
 from shared.identity import Principal
-from shared.inbox import MissingPrerequisite, arrived
+from shared.inbox import MissingPrerequisite, arrived, released
 from shared.periods import cut, window
 
 ADJUSTMENTS_KEPT = timedelta(days=100)
@@ -78,18 +77,16 @@ async def book(tx: Connection, spending: Spending) -> None:
     place = domain.place(known.book, allowance, outlived=known.outlived)
     if place is Place.EARLY:
         raise MissingPrerequisite(_key(allowance, allowance.seq - 1))
-    if place is Place.NEXT:
-        entries = domain.entries(known.book, allowance, spending.movement, known.unposted)
-        await _write(tx, spending, known.outlives, entries)
-    await arrived(tx, _key(allowance, allowance.seq))
-
-
-async def _write(tx: Connection, spending: Spending, outlives: Sequence[int], entries: Sequence[domain.Entry]) -> None:
-    allowance = spending.allowance
+    key = _key(allowance, allowance.seq)
+    if place is Place.KNOWN:
+        await arrived(tx, key)
+        return
     cause = store.Cause(spending.event_id, spending.recognition_id, spending.at)
-    for lost_id in outlives:
+    entries = domain.entries(known.book, allowance, spending.movement, known.unposted)
+    for lost_id in known.outlives:
         await _retire(tx, cause, lost_id, allowance.user_id, allowance.epoch)
-    await outbox.append(tx, await store.book(tx, cause, allowance, entries))
+    if await store.book_and_tell(tx, cause, allowance, entries, key):
+        released()
 
 
 async def restate(tx: Connection, event_id: UUID, told: AllowancesRestated) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -39,8 +39,11 @@ SELECT
 """
 
 _BOOK = """
-SELECT net, adjusted, epoch_seconds(upper(period)) AS resets_at, version
-FROM book_event($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+SELECT FROM book_event($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+"""
+
+_BOOK_AND_TELL = """
+SELECT book_and_tell($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
 """
 
 _RETIRE_BOOK = """
@@ -194,12 +197,18 @@ def _book(row: asyncpg.Record) -> Book | None:
     return Book(book["seq"], book["epoch"], book["starts_at"], book["ends_at"], totals)
 
 
-async def book(
-    tx: Connection, cause: Cause, allowance: Allowance, entries: Sequence[Entry]
-) -> events.Hi5BalanceChanged:
-    """Keeps the allowance as its event says it is now, books the entries, and gives the balance that follows."""
-    row = await tx.fetchrow(
-        _BOOK,
+async def book(tx: Connection, cause: Cause, allowance: Allowance, entries: Sequence[Entry]) -> None:
+    """Keeps the allowance as its event says it is now, books the entries, and renews the balance."""
+    await tx.execute(_BOOK, *_booked(cause, allowance, entries))
+
+
+async def book_and_tell(tx: Connection, cause: Cause, allowance: Allowance, entries: Sequence[Entry], key: str) -> bool:
+    """The same, publishes the balance, and tells whether parked events waited for this one under `key`."""
+    return bool(await tx.fetchval(_BOOK_AND_TELL, *_booked(cause, allowance, entries), key))
+
+
+def _booked(cause: Cause, allowance: Allowance, entries: Sequence[Entry]) -> tuple[Any, ...]:
+    return (
         allowance.id,
         allowance.user_id,
         allowance.starts_at,
@@ -213,9 +222,6 @@ async def book(
         *cause,
         *_columns(entries),
     )
-    if row is None:
-        raise LookupError("the function returns one row")
-    return events.Hi5BalanceChanged(user_id=allowance.user_id, **row)
 
 
 async def retire_book(tx: Connection, allowance_id: int, user_id: int, epoch: int) -> Retired:

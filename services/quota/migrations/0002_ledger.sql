@@ -210,6 +210,34 @@ BEGIN
 END
 $$;
 
+-- The same, told to the other services; returns how many parked events waited for it under this key.
+CREATE FUNCTION book_and_tell(
+    of_allowance bigint, of_user bigint, starts_at bigint, ends_at bigint, at_seq bigint, now_granted bigint,
+    now_spent bigint, now_refunded bigint, of_policy bigint, of_epoch bigint,
+    of_event uuid, of_recognition bigint, happened_at bigint,
+    kinds text[], availables bigint[], spents bigint[], lines bigint[], key text
+) RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE
+    renewed balances := book_event(
+        of_allowance, of_user, starts_at, ends_at, at_seq, now_granted, now_spent, now_refunded, of_policy, of_epoch,
+        of_event, of_recognition, happened_at, kinds, availables, spents, lines
+    );
+BEGIN
+    INSERT INTO outbox (type, subject, data) VALUES (
+        'Hi5BalanceChanged.v1',
+        'balance/' || of_user,
+        jsonb_build_object(
+            'user_id', of_user,
+            'net', renewed.net,
+            'adjusted', renewed.adjusted,
+            'resets_at', epoch_seconds(upper(renewed.period)),
+            'version', renewed.version
+        )
+    );
+    RETURN arrive(key);
+END
+$$;
+
 -- What a person has now, from the book that covers `moment`; null when there is none. One round trip.
 CREATE FUNCTION quota_now(organisation bigint, of_user bigint, moment timestamptz) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
