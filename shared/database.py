@@ -44,6 +44,7 @@ DATABASE_IS_AWAY: tuple[type[BaseException], ...] = (
     asyncpg.InternalClientError,  # spoken to between the server's last words and the end of the stream
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
+    asyncpg.InvalidAuthorizationSpecificationError,  # until who changed the role's password tells the service
     asyncpg.LockNotAvailableError,
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,

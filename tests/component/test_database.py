@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import subprocess
 from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
 
+import asyncpg
 import pytest
 
 from shared.database import DATABASE_IS_AWAY, Database
@@ -52,6 +55,26 @@ async def test_one_that_ended_in_the_pool_costs_one_request_at_most(
     with contextlib.suppress(*DATABASE_IS_AWAY):
         await database.fetch_value("SELECT $1::int", 1)
     assert await database.fetch_value("SELECT $1::int", 1) == 1
+
+
+async def test_a_role_that_may_not_log_in_for_a_while_is_a_database_that_is_away(scratch: ScratchDatabase) -> None:
+    role, place = f"guest_{secrets.token_hex(4)}", urlsplit(scratch.admin_url)
+    url = place._replace(netloc=f"{role}:{role}@{place.hostname}:{place.port or 5432}").geturl()
+    admin = await asyncpg.connect(scratch.admin_url)
+    await admin.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{role}'")
+    database = await Database.connect(url, schema="public", size=1)
+    try:
+        await admin.execute(f"ALTER ROLE {role} NOLOGIN")
+        end_at_once(scratch, await database.fetch_value("SELECT pg_backend_pid()"))
+        for _ in range(2):
+            with pytest.raises(DATABASE_IS_AWAY):
+                await database.fetch_value("SELECT $1::int", 1)
+        await admin.execute(f"ALTER ROLE {role} LOGIN")
+        assert await database.fetch_value("SELECT $1::int", 1) == 1
+    finally:
+        await database.close()
+        await admin.execute(f"DROP ROLE {role}")
+        await admin.close()
 
 
 @pytest.mark.parametrize("name", ["transaction", "statement"])

@@ -17,7 +17,7 @@ from services import secrets
 from services.processes import Processes, ProcessSettings
 from services.processes.system import name_in_broker
 from tests.support import google
-from tests.support.databases import SETTING_UP
+from tests.support.databases import PASSWORD, SETTING_UP
 from tests.support.ports import free_port
 from tests.support.servers import Postgres, Rabbitmq
 
@@ -30,6 +30,7 @@ async def running_system(
 ) -> AsyncIterator[Processes]:
     """Four services and nginx, ready; their logs are files in `folder`."""
     settings = await _settings(postgres, rabbitmq, folder, environment or {})
+    _agree_on_passwords(settings.data_dir)
     try:
         await _make_users(settings, rabbitmq)
         async with google.serving(everybody=True) as its_google:
@@ -61,6 +62,14 @@ async def _settings(
             **environment,
         },
     )
+
+
+def _agree_on_passwords(data_dir: Path) -> None:
+    """Roles are the whole server's: an installation beside this one goes on with the passwords that it knows."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    file = data_dir / secrets.FILE
+    file.touch(mode=0o600)
+    file.write_text(json.dumps(dict.fromkeys(SERVICES, PASSWORD)))
 
 
 async def _make_users(settings: ProcessSettings, rabbitmq: Rabbitmq) -> None:
