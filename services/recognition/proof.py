@@ -118,7 +118,7 @@ INVARIANTS = (
             ) AS kept_by_hidden,
             (
                 SELECT count(*) FROM allowances AS held JOIN spends AS spend ON spend.allowance_id = held.id
-                WHERE spend.at > held.closed_at
+                WHERE spend.seq > held.closed_seq
             ) AS spent_when_closed,
             (
                 SELECT count(*) FROM allowances AS held JOIN members AS member ON member.user_id = held.user_id

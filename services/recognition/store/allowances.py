@@ -49,11 +49,12 @@ SELECT $1, $2, $3, greatest(target, 0), newest_policy, newest_set FROM entitleme
 ON CONFLICT DO NOTHING
 """
 _CLOSE = """
-UPDATE allowances SET closed_version = $2, closed_at = clock_timestamp()
+UPDATE allowances SET closed_version = $2, closed_at = clock_timestamp(), closed_seq = seq
 WHERE user_id = $1 AND ends_at > now() AND closed_version IS NULL
 """
 _REOPEN = """
-UPDATE allowances SET closed_version = NULL, closed_at = NULL WHERE user_id = $1 AND closed_version < $2
+UPDATE allowances SET closed_version = NULL, closed_at = NULL, closed_seq = NULL
+WHERE user_id = $1 AND closed_version < $2
 """
 _KEEP_SET = """
 INSERT INTO adjustment_sets AS known (user_id, version) VALUES ($1, $2)

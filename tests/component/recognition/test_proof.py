@@ -74,7 +74,7 @@ async def test_who_may_ask(api: Api) -> None:
         ("UPDATE outbox SET sent_at = NULL", {"I8": {"unsent"}}),
         ("UPDATE recognitions SET hidden = true", {"I3": {"people"}, "I10": {"kept_by_hidden"}}),
         (
-            "UPDATE allowances SET closed_version = 1, closed_at = '2020-01-01' WHERE user_id = 13",
+            "UPDATE allowances SET closed_version = 1, closed_seq = 0 WHERE user_id = 13",
             {"I10": {"spent_when_closed"}},
         ),
         ("UPDATE members SET active = false WHERE user_id = 13", {"I10": {"left_open"}}),
