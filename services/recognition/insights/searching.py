@@ -1,4 +1,5 @@
 """Recognitions by their words: found by an index, ranked, and shown with what was found marked."""
+# ruff: noqa: S608 - statements consist of this file's constants
 
 from __future__ import annotations
 
@@ -12,20 +13,27 @@ from shared.database import Connection
 MOST_RANKED = 500
 DEEPEST = 2_000
 """Of words that more recognitions have than are ranked, the newest are ranked, found among so many of the newest."""
+SAMPLE, MANY_OF_SAMPLE = 100, 20
+"""As many of the newest ones tell that words are common: an index would only find that out by gathering all."""
 
 _OPEN, _CLOSE = "\x02", "\x03"
 """What stands around a found word until the rest has been made safe; texts have lost theirs by then."""
 
 _FOUND = "SELECT recognitions_saying($1::text, $2::bigint)"
-_NEWEST = """
-SELECT coalesce(array_agg(id), '{}') FROM (
-    SELECT id FROM (
-        SELECT id, given_at, text FROM recognitions
-        WHERE NOT hidden AND deleted_at IS NULL ORDER BY given_at DESC, id DESC LIMIT $2
-    ) AS newest
-    WHERE to_tsvector('pg_catalog.simple', text) @@ plainto_tsquery('pg_catalog.simple', $1)
-    ORDER BY given_at DESC, id DESC LIMIT $3
-) AS found
+_HAS_WORDS = "to_tsvector('pg_catalog.simple', text) @@ plainto_tsquery('pg_catalog.simple', $1)"
+_IN_ORDER = """
+SELECT id, given_at, text FROM recognitions
+WHERE NOT hidden AND deleted_at IS NULL ORDER BY given_at DESC, id DESC
+"""
+_NEWEST = f"""
+SELECT ARRAY(
+    SELECT id FROM ({_IN_ORDER} LIMIT $2) AS newest
+    WHERE {_HAS_WORDS} ORDER BY given_at DESC, id DESC LIMIT $3
+)
+"""
+_NEWEST_IF_COMMON = f"""
+SELECT CASE WHEN (SELECT count(*) FROM ({_IN_ORDER} LIMIT $4) AS sample WHERE {_HAS_WORDS}) >= $5
+THEN ({_NEWEST}) ELSE '{{}}' END
 """
 _RANKED = """
 WITH found AS MATERIALIZED (
@@ -51,9 +59,7 @@ ORDER BY rank DESC, given_at DESC, id DESC
 
 async def search(tx: Connection, words: str, most: int) -> list[dict[str, Any]]:
     """Visible recognitions in which all the words are, the best first."""
-    ids = await tx.fetchval(_FOUND, words, MOST_RANKED + 1)
-    if len(ids) > MOST_RANKED:
-        ids = await tx.fetchval(_NEWEST, words, DEEPEST, MOST_RANKED)
+    ids = await _to_rank(tx, words)
     rows = await tx.fetch(_RANKED, words, ids, most)
     return [
         {
@@ -63,6 +69,18 @@ async def search(tx: Connection, words: str, most: int) -> list[dict[str, Any]]:
         }
         for row in rows
     ]
+
+
+async def _to_rank(tx: Connection, words: str) -> list[int]:
+    """All that have the words, or the newest where that would be more than are ranked."""
+    reach = words, DEEPEST, MOST_RANKED + 1
+    newest: list[int] = await tx.fetchval(_NEWEST_IF_COMMON, *reach, SAMPLE, MANY_OF_SAMPLE)
+    if len(newest) <= MOST_RANKED:
+        found: list[int] = await tx.fetchval(_FOUND, words, MOST_RANKED + 1)
+        if len(found) <= MOST_RANKED:
+            return found
+        newest = await tx.fetchval(_NEWEST, *reach)
+    return newest[:MOST_RANKED]
 
 
 def marked(fragment: str) -> str:
