@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Generator
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,9 @@ from tests.support.databases import Build, Databases, ScratchDatabase, build_tem
 from tests.support.servers import POSTGRES, RABBITMQ, Postgres, Rabbitmq, first_usable
 
 LISTED_SKIPS = Path(__file__).parent / "support" / "skips.txt"
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder with a random name is made in it
+MEMORY_FOR_SERVERS = 8 << 30
+"""Bytes: several sessions side by side take a few GB at most."""
 SERVERS = pytest.StashKey[list[str]]()
 
 # How long an example takes says more about the machine than about the code.
@@ -21,15 +26,25 @@ settings.load_profile("peerly")
 
 
 @pytest.fixture(scope="session")
-async def postgres(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> AsyncIterator[Postgres]:
-    async with first_usable("PostgreSQL", POSTGRES, tmp_path_factory.mktemp("servers")) as server:
+def servers_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where private servers keep their files: in memory if there is enough, since each test writes a database."""
+    if SHARED_MEMORY.is_dir() and shutil.disk_usage(SHARED_MEMORY).free > MEMORY_FOR_SERVERS:
+        with tempfile.TemporaryDirectory(prefix="peerly-tests-", dir=SHARED_MEMORY) as folder:
+            yield Path(folder)
+    else:
+        yield tmp_path_factory.mktemp("servers")
+
+
+@pytest.fixture(scope="session")
+async def postgres(servers_folder: Path, pytestconfig: pytest.Config) -> AsyncIterator[Postgres]:
+    async with first_usable("PostgreSQL", POSTGRES, servers_folder) as server:
         pytestconfig.stash[SERVERS].append(f"PostgreSQL: {server.source}")
         yield server
 
 
 @pytest.fixture(scope="session")
-async def rabbitmq(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> AsyncIterator[Rabbitmq]:
-    async with first_usable("RabbitMQ", RABBITMQ, tmp_path_factory.mktemp("servers")) as broker:
+async def rabbitmq(servers_folder: Path, pytestconfig: pytest.Config) -> AsyncIterator[Rabbitmq]:
+    async with first_usable("RabbitMQ", RABBITMQ, servers_folder) as broker:
         pytestconfig.stash[SERVERS].append(f"RabbitMQ: {broker.source}")
         yield broker
         await broker.remove_virtual_hosts()

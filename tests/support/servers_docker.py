@@ -46,7 +46,7 @@ async def postgres() -> AsyncIterator[str]:
     """A PostgreSQL's superuser URL."""
     container = PostgresContainer(
         _image("postgres"), username="postgres", password=secrets.token_hex(8), dbname="postgres", driver=None
-    )
+    ).with_tmpfs_mount("/var/lib/postgresql/data")
     async with _running(container):
         yield container.get_connection_url()
 
