@@ -15,6 +15,7 @@ from environs import Env
 
 from services.connections import addresses, data_folder
 from services.doctor import broker, events, keys, roles, schemas, servers
+from services.doctor.bindings import Bindings, parse
 from services.doctor.line import Line
 from services.doctor.place import Admin, Place, find_broker, has_installation
 from shared.embedded_postgres import EmbeddedPostgresError
@@ -83,13 +84,27 @@ def main(argv: Sequence[str]) -> int:
         "both an administrator's; without them the database in PEERLY_DATA_DIR.",
     )
     parser.add_argument("--json", action="store_true", help="one JSON document instead of lines")
+    parser.add_argument(
+        "--bindings",
+        type=_bindings,
+        metavar="FILE",
+        help="the broker's bindings as `rabbitmqctl list_bindings --formatter json` or the management API lists them, "
+        "where that cannot be run from here; - reads them from the standard input",
+    )
     options = parser.parse_args(argv)
-    lines = asyncio.run(_look())
+    lines = asyncio.run(_look(options.bindings))
     sys.stdout.write(_as_json(lines) if options.json else "".join(map(_as_text, lines)))
     return 0 if all(one.ok for one in lines) else 1
 
 
-async def _look() -> list[Line]:
+def _bindings(name: str) -> Bindings:
+    try:
+        return parse(sys.stdin.read() if name == "-" else Path(name).read_text())
+    except (OSError, ValueError) as error:
+        raise argparse.ArgumentTypeError(f"cannot be read from {name}: {error}") from None
+
+
+async def _look(bindings: Bindings | None) -> list[Line]:
     folder = Path(Env().str("PEERLY_DATA_DIR", ".data")).absolute()
     if not has_installation(folder):
         return [
@@ -99,7 +114,7 @@ async def _look() -> list[Line]:
     try:
         async with addresses(env) as where:
             folder = data_folder(env)
-            return await examine(Place(folder, where, find_broker(folder)))
+            return await examine(Place(folder, where, find_broker(folder, bindings)))
     except (EmbeddedPostgresError, OSError) as error:
         return [Line("database", f"cannot be started: {error}", "see what it says")]
 

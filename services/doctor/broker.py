@@ -1,4 +1,4 @@
-"""The broker's queues, bindings and users, as far as an AMQP connection shows them."""
+"""The broker's queues, bindings and users."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from aiormq.exceptions import AMQPError, ChannelAccessRefused, ChannelNotFoundEn
 
 from services.catalogue import SUBSCRIPTIONS
 from services.connections import SERVICE_NAMES
+from services.doctor import bindings
+from services.doctor.bindings import Bindings
 from services.doctor.line import Line, line
 from services.doctor.place import Broker
 from shared.bus.connection import close, connect
@@ -24,13 +26,17 @@ from shared.replay import control_message
 CONNECT_SECONDS = 5.0
 DECLARE = "python -m services migrate (with PEERLY_ADMIN_AMQP_URL) declares it"
 REFUSED = "is refused"
-REPLACE = "empty and delete a queue that has other limits first"
+REPLACE = "empty and delete a queue that has other limits first, unbind what is bound besides"
+UNLISTED = "which queue gets which was not listed, see --bindings"
 
 Attempt = Callable[[AbstractChannel], Awaitable[object]]
 
 
 async def queues(broker: Broker) -> Line:
-    """Exchanges and queues with their kind, limits and dead-letter exchange; that each type finds a queue."""
+    """Exchanges and queues with their kind, limits and dead-letter exchange, and what each queue gets.
+
+    Where nobody lists bindings: that each type finds some queue.
+    """
     wanted = topology(SUBSCRIPTIONS)
     async with _connected(broker.admin) as connection:
         troubles = []
@@ -42,11 +48,14 @@ async def queues(broker: Broker) -> Line:
             said = await _refused(connection, _seeing(queue)) or await _refused(connection, _declaring(queue))
             if said is not None:
                 troubles.append(f"queue {queue.name} {said}")
+        found = broker.bindings if broker.bindings is not None else await bindings.listed(broker.admin)
         if not troubles:
-            troubles = await _unbound(connection)
-    return line(
-        "queues", troubles, f"{DECLARE}; {REPLACE}", f"{len(wanted.queues)} queues as declared, all types bound"
-    )
+            troubles = await _unbound(connection) if found is None else bindings.troubles(wanted, found)
+    return line("queues", troubles, f"{DECLARE}; {REPLACE}", f"{len(wanted.queues)} queues {_seen(found)}")
+
+
+def _seen(found: Bindings | None) -> str:
+    return "and their bindings as declared" if found is not None else f"as declared, all types bound; {UNLISTED}"
 
 
 def _declaring_exchange(name: str, kind: str) -> Attempt:

@@ -13,6 +13,7 @@ import asyncpg
 from deploy.broker import ADMIN, SERVICES
 from services import secrets
 from services.connections import Addresses
+from services.doctor.bindings import Bindings
 from services.processes.broker import url_of
 from services.processes.settings import ProcessSettings
 from services.processes.system import name_in_broker
@@ -22,10 +23,14 @@ Admin: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """The administrator's address, and each service's where they have users of their own. They hold passwords."""
+    """The administrator's address, and each service's where they have users of their own. They hold passwords.
+
+    `bindings` are those that somebody else has listed.
+    """
 
     admin: str
     services: Mapping[str, str]
+    bindings: Bindings | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +48,12 @@ def has_installation(folder: Path) -> bool:
     return bool(named) or (folder / "postgres" / "cluster").exists()
 
 
-def find_broker(folder: Path) -> Broker | None:
+def find_broker(folder: Path, bindings: Bindings | None = None) -> Broker | None:
     """The one that the environment names, with the users that `make services` has made for this data folder."""
     kept = secrets.load_or_make(folder, ())
     if name_in_broker(ADMIN) in kept:
         settings = ProcessSettings.read(os.environ)
         urls = {who: url_of(settings, who, kept[name_in_broker(who)]) for who in (ADMIN, *SERVICES)}
-        return Broker(urls.pop(ADMIN), urls)
+        return Broker(urls.pop(ADMIN), urls, bindings)
     admin = os.environ.get("PEERLY_ADMIN_AMQP_URL") or os.environ.get("AMQP_URL")
-    return Broker(admin, {}) if admin else None
+    return Broker(admin, {}, bindings) if admin else None
