@@ -78,7 +78,7 @@ TAMPERINGS = [
 
 
 def broken(found: list[Finding]) -> dict[str, str]:
-    return {one.id: one.result for one in found if not one.holds}
+    return {one.id: one.result for one in found if one.verdict == "BROKEN"}
 
 
 async def a_hi5(peerly: Installation) -> Company:
@@ -117,8 +117,53 @@ async def test_each_broken_invariant_is_said_with_what_differs(scratch: ScratchD
         await admin.close()
 
 
-async def said(database: ScratchDatabase, folder: Path) -> str:
-    """By the command, which ends with 1."""
+HIDE_SPENDS = "UPDATE quota.inbox_positions SET positions = '{}' WHERE type = 'Hi5Spent.v1'"
+PARK = """
+INSERT INTO quota.parked (event_id, type, body, waits_for, reason, tries, next_try_at)
+VALUES (gen_random_uuid(), 'Hi5Spent.v1', '', %s, 'a test', 0, now())
+"""
+UNSENT = """
+INSERT INTO recognition.outbox (org_id, type, subject, data, bulk)
+SELECT org_id, 'CoreValueCreated.v1', 'core_value/0', '{}', true FROM recognition.allowances
+"""
+
+
+async def test_what_is_on_its_way_is_told_from_what_is_broken(scratch: ScratchDatabase, tmp_path: Path) -> None:
+    """A copy of the system at rest, in which some events have not been sent, others were not taken."""
+    where = Addresses(scratch.admin_url, {name: scratch.url(name) for name in SERVICE_NAMES})
+
+    async def verdicts() -> dict[str, str]:
+        return {one.id: one.verdict for one in await findings(where) if not one.holds}
+
+    async def sound() -> None:
+        assert await verdicts() == {}
+
+    async with installation(scratch, tmp_path) as peerly:
+        await a_hi5(peerly)
+        await eventually(sound, within=30)
+    admin = await asyncpg.connect(scratch.admin_url, server_settings=PAST_TRIGGERS)
+    try:
+        await admin.execute(UNSENT)
+        assert await verdicts() == {"I8": "waits"}
+        assert "waits" in await said(scratch, tmp_path, code=3, ends=", 1 wait, 0 broken")
+        await admin.execute("INSERT INTO recognition.dead (body, reason) VALUES ('x', 'a test')")
+        assert await verdicts() == {"I8": "BROKEN"}
+        await admin.execute("DELETE FROM recognition.dead; DELETE FROM recognition.outbox WHERE bulk")
+        await admin.execute("UPDATE recognition.allowances SET ends_at = ends_at + interval '1 second'")
+        await admin.execute(PARK % "'allowance:1:1'")
+        assert await verdicts() == {"I6": "BROKEN", "I8": "BROKEN"}
+        await admin.execute(HIDE_SPENDS)
+        assert await verdicts() == {"I6": "waits", "I8": "waits"}
+        await admin.execute(PARK % "NULL")
+        assert await verdicts() == {"I6": "waits", "I8": "BROKEN"}
+        await admin.execute("UPDATE recognition.received_counts SET count = count + 1")
+        assert (await verdicts())["I3"] == "BROKEN"
+    finally:
+        await admin.close()
+
+
+async def said(database: ScratchDatabase, folder: Path, code: int = 1, ends: str = ", 1 broken") -> str:
+    """By the command."""
     password = database.password or "not asked for"
     told = {**os.environ, "DATABASE_URL": database.admin_url, "PEERLY_DATA_DIR": str(folder)}
     told |= {f"PEERLY_{name.upper()}_DATABASE_PASSWORD": password for name in SERVICE_NAMES}
@@ -126,6 +171,6 @@ async def said(database: ScratchDatabase, folder: Path) -> str:
         sys.executable, "-m", "services", "proof", cwd=ROOT, env=told, stdout=asyncio.subprocess.PIPE
     )
     out, _ = await asyncio.wait_for(process.communicate(), 60)
-    assert process.returncode == 1
-    assert out.decode().splitlines()[-1].endswith(", 1 broken")
+    assert process.returncode == code
+    assert out.decode().splitlines()[-1].endswith(ends)
     return out.decode()
