@@ -16,9 +16,10 @@ from shared.contracts import Event
 from shared.contracts.platform import EventsRequested, OutboxHead
 from shared.database import Database
 from shared.envelope import Received, Undecodable, unseal
-from shared.inbox import FORGED, DatabaseAway, Handler, Handlers, Inbox
+from shared.inbox import FORGED, DatabaseAway, Handler, Handlers
 from shared.replay import control_message, enqueue, note_heads, overdue
 from shared.telemetry import EVENTS_HANDLED, GAP_SECONDS, PARKED, log
+from shared.together import Together
 
 __all__ = ["Consumer", "Handler", "Handlers", "Received", "subscribed"]
 
@@ -29,8 +30,11 @@ SILENT_SECONDS = 30.0
 ALONE_AFTER_FAILURE = 100
 """How many events go alone after some that went together failed: where one fails, the next ones often do too."""
 BATCH = 100
+FOLLOWING = 100
+"""How many parked events at most follow one that they have waited for, before another one has its turn."""
 
 _DUE = "SELECT event_id, body FROM parked WHERE next_try_at <= $1 ORDER BY next_try_at, id LIMIT $2"
+_RELEASED = "SELECT event_id, body FROM parked WHERE next_try_at = '-infinity' ORDER BY id LIMIT $1"
 _WAITING = """
 SELECT
     count(*) AS parked,
@@ -73,7 +77,7 @@ class Consumer:
         self._released = asyncio.Event()
         self._alone = 0
         self._silent_until: dict[str, float] = {}
-        self._inbox = Inbox(database, handlers, clock, self._released.set)
+        self._inbox = Together(database, handlers, clock, self._released.set)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Works until `stop`; the event in progress is finished and acknowledged."""
@@ -107,7 +111,7 @@ class Consumer:
     async def receive(self, delivery: Delivery) -> None:
         """Returns when the event is handled, parked, dead or known; raises `DatabaseAway` or `Unconfirmed`."""
         async with self._turn:
-            await self._receive(delivery)
+            await self._take(delivery)
         self._committed()
 
     async def receive_together(self, deliveries: Sequence[Delivery]) -> None:
@@ -116,7 +120,9 @@ class Consumer:
             if self._alone > 0 or not await self._handle_together(deliveries):
                 self._alone = self._alone - len(deliveries) if self._alone > 0 else ALONE_AFTER_FAILURE
                 for delivery in deliveries:
-                    await self._receive(delivery)
+                    await self._take(delivery)
+            else:
+                await self._follow()
         self._committed()
 
     async def _handle_together(self, deliveries: Sequence[Delivery]) -> bool:
@@ -124,7 +130,7 @@ class Consumer:
             events = [self._ordinary(delivery) for delivery in deliveries]
         except Undecodable:
             return False
-        kept = await self._inbox.handle_together(events)
+        kept = await self._inbox.handle_together(events, [delivery.body for delivery in deliveries])
         for received, how in zip(events, kept or (), strict=False):
             EVENTS_HANDLED.labels(self._service, received.type, how).inc()
         return kept is not None
@@ -141,6 +147,10 @@ class Consumer:
         if received.publisher != delivery.publisher:
             raise Undecodable(f"{FORGED}{received.publisher}'s event came by way of {delivery.publisher}")
         return received
+
+    async def _take(self, delivery: Delivery) -> None:
+        await self._receive(delivery)
+        await self._follow()
 
     async def _receive(self, delivery: Delivery) -> None:
         try:
@@ -197,13 +207,31 @@ class Consumer:
 
     async def _retry(self, event_id: UUID, body: bytes) -> None:
         async with self._turn:
-            try:
-                received = unseal(body)
-            except Undecodable as error:
-                await self._inbox.bury_parked(event_id, body, str(error))
-                return
-            await self._handle(received, body, from_parked=True)
+            await self._try_parked(event_id, body)
+            await self._follow()
         self._committed()
+
+    async def _try_parked(self, event_id: UUID, body: bytes) -> None:
+        try:
+            received = unseal(body)
+        except Undecodable as error:
+            await self._inbox.bury_parked(event_id, body, str(error))
+            return
+        await self._handle(received, body, from_parked=True)
+
+    async def _follow(self) -> None:
+        """Handles what the last event has released before anything newer, which might have to wait for it in turn."""
+        left = FOLLOWING
+        with self._said_seldom("parked events are not tried"):
+            while left and self._released.is_set():
+                self._released.clear()
+                async with self._database.connection() as connection:
+                    rows = await connection.fetch(_RELEASED, left)
+                for row in rows:
+                    await self._try_parked(row["event_id"], row["body"])
+                left -= len(rows)
+        if not left:
+            self._released.set()
 
     async def _handle(self, received: Received[Event], body: bytes, *, from_parked: bool) -> None:
         kept = await self._inbox.handle(received, body, from_parked=from_parked)

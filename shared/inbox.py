@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timedelta
@@ -38,8 +38,6 @@ MAX_REASON = 2_000
 FORGED = "forged: "
 
 _CLAIM = "SELECT claim_event($1, $2, $3, $4, $5, $6, $7)"
-_CLAIM_TOGETHER = "SELECT claim_events($1, $2, $3, $4, $5, $6)"
-_WORK_FOR = "SELECT set_config('app.org_id', $1, true), set_config('app.request_id', $2, true)"
 _PARK = "SELECT park_event($1, $2, $3, $4, $5, $6, $7, $8)"
 _NOTE = "SELECT note_position($1, $2, $3, int8multirange(int8range($4, $4, '[]')), $4, $5)"
 _BURY = "INSERT INTO dead (event_id, type, body, reason) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING"
@@ -95,7 +93,7 @@ class Inbox:
 
     async def handle(self, received: Received[Event], body: bytes, *, from_parked: bool = False) -> Kept:
         """Returns when the event is safe, and how; raises `DatabaseAway`."""
-        return await _in_turn(lambda: self._handle(received, body, from_parked))
+        return await in_turn(lambda: self._handle(received, body, from_parked))
 
     async def _handle(self, received: Received[Event], body: bytes, from_parked: bool) -> Kept:
         try:
@@ -109,47 +107,6 @@ class Inbox:
         except Exception as error:
             return await self._keep_failed(received, body, error)
 
-    async def handle_together(self, events: Sequence[Received[Event]]) -> list[Kept] | None:
-        """Handles all of them in one transaction, or none when that fails: then each has to go alone.
-
-        Raises `DatabaseAway`.
-        """
-        return await _in_turn(lambda: self._handle_together(events))
-
-    async def _handle_together(self, events: Sequence[Received[Event]]) -> list[Kept] | None:
-        try:
-            async with asyncio.timeout(HANDLER_SECONDS), self._database.transaction() as tx:
-                claimed = await self._claim_together(tx, events)
-                kept = [await self._run_claimed(tx, received, claimed) for received in events]
-                failpoint("inbox.before_commit")
-        except NotMyTurn:
-            raise
-        except Exception:
-            return None
-        failpoint("inbox.after_commit")
-        return kept
-
-    async def _claim_together(self, tx: Connection, events: Sequence[Received[Event]]) -> set[UUID]:
-        with _claiming():
-            rows = await tx.fetch(
-                _CLAIM_TOGETHER,
-                [received.id for received in events],
-                [received.publisher for received in events],
-                [received.type for received in events],
-                [received.epoch for received in events],
-                [received.position for received in events],
-                self._clock(),
-            )
-        return {row[0] for row in rows}
-
-    async def _run_claimed(self, tx: Connection, received: Received[Event], claimed: set[UUID]) -> Kept:
-        if received.id not in claimed:
-            return "duplicate"
-        claimed.remove(received.id)
-        await tx.execute(_WORK_FOR, str(received.org_id), received.request_id or "")
-        await self._run(tx, received)
-        return "handled"
-
     async def _attempt(self, received: Received[Event], from_parked: bool) -> Kept:
         async with self._database.transaction(received.org_id, request_id=received.request_id) as tx:
             kept = await self._claim_and_run(tx, received, from_parked)
@@ -161,7 +118,7 @@ class Inbox:
 
     async def _claim_and_run(self, tx: Connection, received: Received[Event], from_parked: bool) -> Kept:
         wire = (received.id, received.publisher, received.type, received.epoch, received.position)
-        with _claiming():
+        with claiming():
             claimed = await tx.fetchval(_CLAIM, *wire, self._clock(), from_parked)
         if not claimed:
             return "duplicate"
@@ -184,20 +141,25 @@ class Inbox:
 
         The turn comes before that lock, as it does for the handlers that call `arrived`.
         """
-        locked: set[str] = set()
         async with self._database.transaction(received.org_id, request_id=received.request_id) as tx:
-            with _claiming():
+            with claiming():
                 await tx.execute("SELECT lock_inbox()")
-            while missing.key not in locked:
-                await tx.execute("SELECT lock_arrival($1)", missing.key)
-                locked.add(missing.key)
-                await tx.execute("SAVEPOINT attempt")
-                try:
-                    return await self._claim_and_run(tx, received, from_parked)
-                except MissingPrerequisite as still_missing:
-                    await tx.execute("ROLLBACK TO SAVEPOINT attempt")
-                    missing = still_missing
-            return await self._keep(tx, received, body, missing)
+            return await self._run_or_park(tx, received, body, missing, from_parked)
+
+    async def _run_or_park(
+        self, tx: Connection, received: Received[Event], body: bytes, missing: MissingPrerequisite, from_parked: bool
+    ) -> Kept:
+        locked: set[str] = set()
+        while missing.key not in locked:
+            await tx.execute("SELECT lock_arrival($1)", missing.key)
+            locked.add(missing.key)
+            await tx.execute("SAVEPOINT attempt")
+            try:
+                return await self._claim_and_run(tx, received, from_parked)
+            except MissingPrerequisite as still_missing:
+                await tx.execute("ROLLBACK TO SAVEPOINT attempt")
+                missing = still_missing
+        return await self._keep(tx, received, body, missing)
 
     async def _keep_failed(self, received: Received[Event], body: bytes, error: Exception) -> Kept:
         async with self._transaction(f"{received.type} {received.id}") as tx:
@@ -250,7 +212,7 @@ class Inbox:
 
 
 @contextmanager
-def _claiming() -> Iterator[None]:
+def claiming() -> Iterator[None]:
     """The first that a transaction asks for is its turn, so no lock is missed here but this one."""
     try:
         yield
@@ -258,7 +220,7 @@ def _claiming() -> Iterator[None]:
         raise NotMyTurn from error
 
 
-async def _in_turn(attempt: Callable[[], Awaitable[T]]) -> T:
+async def in_turn(attempt: Callable[[], Awaitable[T]]) -> T:
     """Tries anew until the turn comes; raises `DatabaseAway` when it does not."""
     deadline = asyncio.get_running_loop().time() + TURN_SECONDS
     while True:

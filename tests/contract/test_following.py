@@ -1,0 +1,130 @@
+"""What has waited for an event goes right after it: a chain that has fallen behind catches up while others come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import uuid4
+
+import orjson
+
+from shared import inbox
+from shared.bus import InProcessBus
+from shared.bus.message import Delivery
+from shared.consumer import FOLLOWING, Consumer, Received
+from shared.contracts import encode
+from shared.contracts.recognition import RecognitionChanged
+from shared.database import Connection
+from shared.envelope import Recorded, seal
+from tests.contract.conftest import network_on
+from tests.contract.station import PUBLISHER, SUBSCRIPTIONS, Network, Station, changed, remember
+from tests.support.databases import ScratchDatabase
+
+LONG = FOLLOWING + 20
+
+
+async def next_version_only(tx: Connection, received: Received[Any]) -> None:
+    version = received.event.version
+    newest = await tx.fetchval("SELECT coalesce(max(version), 0) FROM effects WHERE subject = $1", received.subject)
+    if version != newest + 1:
+        raise inbox.MissingPrerequisite(f"{received.subject}/{version - 1}")
+    await remember(tx, received)
+    await inbox.arrived(tx, f"{received.subject}/{version}")
+
+
+def delivery(network: Network, event: RecognitionChanged) -> Delivery:
+    data = orjson.dumps(encode(event)).decode()
+    recorded = Recorded(uuid4(), 1, event.TYPE, event.subject, network.time(), data)
+    return Delivery(seal(recorded, PUBLISHER), PUBLISHER)
+
+
+async def behind(network: Network, versions: Sequence[int]) -> tuple[Station, Consumer]:
+    """A consumer that nobody runs, with all of these parked."""
+    station = network.subscribers[0]
+    station.handler = next_version_only
+    consumer = station.consumer(network.bus)
+    for version in versions:
+        await consumer.receive(delivery(network, changed(1, version)))
+    assert (await station.backlog()).parked == len(versions)
+    return station, consumer
+
+
+async def test_a_chain_goes_right_after_what_it_has_waited_for(scratch: ScratchDatabase) -> None:
+    async with network_on(scratch, InProcessBus(SUBSCRIPTIONS)) as network:
+        station, consumer = await behind(network, (5, 3, 2, 4))
+        await consumer.receive(delivery(network, changed(1, 1)))
+        assert await station.versions() == {"recognition/1": [1, 2, 3, 4, 5]}
+        assert await station.at_rest()
+
+
+async def test_also_after_events_that_were_handled_together(scratch: ScratchDatabase) -> None:
+    async with network_on(scratch, InProcessBus(SUBSCRIPTIONS)) as network:
+        station, consumer = await behind(network, (3, 4))
+        await consumer.receive_together([delivery(network, changed(1, version)) for version in (1, 2)])
+        assert await station.versions() == {"recognition/1": [1, 2, 3, 4]}
+        assert await station.at_rest()
+
+
+async def test_events_that_came_in_another_order_share_a_transaction(scratch: ScratchDatabase) -> None:
+    """One of them waits for what is not there and is parked by it, and copies of both kinds change nothing."""
+    transactions: dict[int, int] = {}
+
+    async def note(tx: Connection, received: Received[Any]) -> None:
+        await next_version_only(tx, received)
+        transactions[received.event.version] = await tx.fetchval("SELECT txid_current()")
+
+    async with network_on(scratch, InProcessBus(SUBSCRIPTIONS)) as network:
+        station, consumer = await behind(network, ())
+        station.handler = note
+        three, one, two, five = (delivery(network, changed(1, version)) for version in (3, 1, 2, 5))
+        await consumer.receive_together([three, five, three, one, two, five, one])
+        assert await station.versions() == {"recognition/1": [1, 2, 3]}
+        assert (set(transactions), len(set(transactions.values()))) == ({1, 2, 3}, 1)
+        assert (await station.backlog()).parked == 1
+        await consumer.receive_together([delivery(network, changed(1, 4)), delivery(network, changed(2, 1))])
+        assert await station.versions() == {"recognition/1": [1, 2, 3, 4, 5], "recognition/2": [1]}
+        assert await station.at_rest()
+
+
+async def test_one_that_comes_too_early_and_is_released_meanwhile_is_not_parked(scratch: ScratchDatabase) -> None:
+    """Its prerequisite commits between the first look and the one under the lock."""
+    looks = 0
+
+    async def late(tx: Connection, received: Received[Any]) -> None:
+        nonlocal looks
+        looks += received.event.version == 2
+        if looks in (1, 2, 3) and received.event.version == 2:
+            raise inbox.MissingPrerequisite("late")
+        await remember(tx, received)
+
+    async with network_on(scratch, InProcessBus(SUBSCRIPTIONS)) as network:
+        station, consumer = await behind(network, ())
+        station.handler = late
+        await consumer.receive_together([delivery(network, changed(1, version)) for version in (2, 1)])
+        assert looks == 4
+        assert await station.versions() == {"recognition/1": [1, 2]}
+        assert await station.at_rest()
+
+
+async def test_a_long_chain_lets_others_go_between_its_parts(scratch: ScratchDatabase) -> None:
+    async with network_on(scratch, InProcessBus(SUBSCRIPTIONS)) as network:
+        station, consumer = await behind(network, range(2, LONG + 1))
+        await consumer.receive(delivery(network, changed(1, 1)))
+        assert (await station.backlog()).parked == LONG - 1 - FOLLOWING
+        await consumer.receive(delivery(network, changed(2, 1)))
+        assert (await station.versions())["recognition/1"] == list(range(1, LONG + 1))
+        assert await station.at_rest()
+
+
+async def test_what_nothing_has_released_does_not_hold_up_what_is(scratch: ScratchDatabase) -> None:
+    """All are due to be looked at once more, the chain's head last of its own: it brings the others along."""
+    async with network_on(scratch, InProcessBus(SUBSCRIPTIONS)) as network:
+        station, consumer = await behind(network, (*range(11, 1, -1), *range(20, 30)))
+        async with station.database.transaction(1) as tx:
+            await tx.execute(
+                "INSERT INTO effects (event_id, subject, version) VALUES ($1, 'recognition/1', 1)", uuid4()
+            )
+        network.time.skip(2 * inbox.SHORTEST_WAIT.total_seconds())
+        await consumer._retry_due()
+        assert (await station.versions())["recognition/1"] == list(range(1, 12))
+        assert (await station.backlog()).parked == 10
