@@ -27,13 +27,13 @@ ROWS = (
     Row("F14", "broker at 10 kB/s", network.slow_broker, (0, 1), always=True),
     Row("F15", "database: bytes one by one, resets anywhere", ragged(database), (0, 1)),
     Row("F15", "broker: bytes one by one, resets anywhere", ragged(broker), (0, 1), always=True),
-    Row("F16", "answer to a commit lost", network.lost_commits, (0, 1), (30, 500), loaded=False),
+    Row("F16", "answer to a commit lost", network.lost_commits, (1, 1), (30, 500), loaded=False),
     Row("F17", "relay dies between publish and mark", dies_at("recognition", "relay.after_publish"), (1, 1), (1, 6)),
     Row("F18", "death with events committed and unsent", crashes.unsent_at_a_kill, (0, 1), (1, 6)),
     Row("F19", "consumer dies before the ack", dies_at("quota", "consumer.before_ack"), (0, 1), (1, 6), always=True),
     Row("F20", "consumer dies before commit", dies_at("quota", "inbox.before_commit"), (0, 1), (1, 6), always=True),
     Row("F21", "each event two to ten times", messages.duplicates, (0, 1), (10, 100), loaded=False),
-    Row("F22", "events in any order", messages.shuffled, (0, 1), (10, 200), loaded=False),
+    Row("F22", "events in any order", messages.shuffled, (1, 1), (10, 200), loaded=False),
     Row("F23", "malformed messages", messages.malformed, (0, 1), (100, 2_000), loaded=False),
     Row("F24", "messages of 1, 16 and 128 MB", messages.oversized, (0, 1), loaded=False),
     Row("F25", "unknown types and later versions", messages.unknown_types, (0, 1), loaded=False),
@@ -52,7 +52,7 @@ ROWS = (
     Row(
         "F39", "giver leaves while spending, comes back", races.deactivate_while_spending, (0, 1), (2, 20), loaded=False
     ),
-    Row("F40", "all connections wait for a lock (F41 too)", servers.locked_tables, (0, 1), loaded=False),
+    Row("F40", "all connections wait for a lock (F41 too)", servers.locked_tables, (1, 1), loaded=False),
     Row("F48", "two instances of each service restarted in turn", kills.restart_each, (0, 3), back=3),
     Row("F49", "two versions side by side", upgrades.two_versions, (0, 1), back=3),
 )

@@ -67,10 +67,9 @@ class Fleet:
         scratch = await self._databases.make(build_simulation)
         return await asyncio.get_running_loop().run_in_executor(self._pool, _replay, scratch, seed, steps)
 
-    async def catch(self, most: int, every: int = 1) -> list[Caught]:
-        """Mutations, of all or of `every` so many one, each with seeds of its theme until one fails, at most `most`."""
-        numbers = range(0, len(MUTATIONS), every)
-        return list(await asyncio.gather(*(self._catch(number, most) for number in numbers)))
+    async def catch(self, most: int) -> list[Caught]:
+        """Each mutation with seeds of its theme until one fails, at most `most`."""
+        return list(await asyncio.gather(*(self._catch(number, most) for number in range(len(MUTATIONS)))))
 
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)

@@ -11,10 +11,9 @@ from tests.simulation.preparing import build_simulation
 from tests.simulation.running import Outcome, ground, outcomes
 from tests.simulation.themes import STEPS
 from tests.support.databases import Databases
-from tests.support.lengths import LONG
 from tests.support.servers import Postgres
 
-SEEDS = 2_000 if LONG else 400
+SEEDS = 2_000
 MUTATION_SEEDS = 400
 WORKERS = 2
 
@@ -44,7 +43,7 @@ async def test_no_seed_violates_an_invariant(postgres: Postgres) -> None:
 @pytest.mark.timeout(1200)
 async def test_removed_guards_are_caught(postgres: Postgres) -> None:
     async with fleet(postgres, WORKERS) as made:
-        table = await made.catch(MUTATION_SEEDS, every=1 if LONG else 3)
+        table = await made.catch(MUTATION_SEEDS)
     assert [one.name for one in table if one.by is None] == []
 
 

@@ -39,7 +39,7 @@ from tests.support.installation import Company, Installation, Member, installati
 from tests.support.lengths import LONG
 from tests.support.staging import Ids, Stage
 
-REQUESTS = int(os.environ.get("PEERLY_FUZZ_REQUESTS") or (20_000 if LONG else 3_000))
+REQUESTS = int(os.environ.get("PEERLY_FUZZ_REQUESTS") or (20_000 if LONG else 5_000))
 SEED = int(os.environ.get("PEERLY_FUZZ_SEED", "1"))
 THINGS = 4
 SECONDS = 20
