@@ -134,7 +134,7 @@ _AFTER = (
     "CREATE SEQUENCE recognition.bench_numbers",
     "GRANT USAGE ON SEQUENCE recognition.bench_numbers TO peerly_recognition",
     "SELECT recognition.recount_insights()",
-    "DO $$ BEGIN WHILE recognition.fold_insights(100000) > 0 LOOP END LOOP; END $$",
+    "DO $$ BEGIN WHILE recognition.fold_insights(20000) > 0 LOOP COMMIT; END LOOP; END $$",
     "VACUUM ANALYZE",
 )
 """The last: what triggers would have summed up."""

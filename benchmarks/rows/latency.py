@@ -80,6 +80,15 @@ async def _questions(place: Place) -> AsyncIterator[Question]:
     for metric in ("recognitions_received", "recognitions_given", "distinct_givers"):
         yield Question(f"leaderboard: {metric}, ever", f"/insights/leaderboard?metric={metric}&period=all")
     yield Question("leaderboard: 40 days", f"/insights/leaderboard?metric=recognitions_received&from={later}")
+    times = {
+        "the running year": "period=year",
+        "40 days": f"from={later}",
+        "200 days": f"from={later - 160 * 86_400}",
+    }
+    for name, within in times.items():
+        yield Question(
+            f"leaderboard: distinct_givers, {name}", f"/insights/leaderboard?metric=distinct_givers&{within}"
+        )
     yield Question("summary of a year", "/insights/summary?period=year")
     yield Question("search: rare words", "/insights/search?q=number+471100")
     yield Question("search: common words", "/insights/search?q=customer")

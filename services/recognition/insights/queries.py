@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
@@ -11,6 +11,7 @@ import asyncpg
 
 from services.recognition.domain import UnknownOrganisation
 from services.recognition.insights import statements
+from services.recognition.insights.givers import GIVERS_SINCE
 from services.recognition.insights.spans import Window, tile
 from shared.database import Connection
 from shared.http import Raw
@@ -71,10 +72,16 @@ async def campaign(tx: Connection, campaign_id: int) -> Campaign | None:
 
 async def leaderboard(tx: Connection, metric: str, scope: Scope, team_id: int | None, most: int) -> Raw:
     """Who has most, with ranks that ties share; of a team's members, if one is named."""
+    listed = most, team_id, scope.teams
+    if metric == "distinct_givers" and len(scope.values) == 1:
+        since = replace(scope, window=scope.window._replace(until=None))
+        ranked = await tx.fetchval(GIVERS_SINCE, *since.parameters, *listed, scope.window.until)
+        if ranked is not None:
+            return Raw(ranked)
     statement = statements.LEADERBOARDS[metric]
     if metric == "recognitions_given" and scope.teams is not None:
         statement = statements.GIVEN_TO_TEAMS
-    return Raw(await tx.fetchval(statement, *scope.parameters, most, team_id, scope.teams))
+    return Raw(await tx.fetchval(statement, *scope.parameters, *listed))
 
 
 async def reached(tx: Connection, scope: Scope) -> dict[str, int]:

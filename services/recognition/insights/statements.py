@@ -7,13 +7,13 @@ $7 the edges, $8 the core values, `{0}` for all.
 
 from __future__ import annotations
 
-_PARTS = "unnest($1::text[], $2::date[], $3::date[]) AS part (kind, first, last)"
+PARTS = "unnest($1::text[], $2::date[], $3::date[]) AS part (kind, first, last)"
 _EDGES = "unnest($6::timestamptz[], $7::timestamptz[]) AS edge (since, until)"
-_IN_PART = "span = part.kind AND starts >= part.first AND starts < part.last"
+IN_PART = "span = part.kind AND starts >= part.first AND starts < part.last"
 _OF_VALUES = "($8::bigint[] = '{0}' OR core_value_id = ANY ($8))"
-_CHANGES = f"insight_changes WHERE day >= $4::date AND day < $5::date AND {_OF_VALUES}"
+CHANGES = f"insight_changes WHERE day >= $4::date AND day < $5::date AND {_OF_VALUES}"
 # OFFSET 0 keeps each of these look-ups by itself, along its index: joined, they are guessed to find very many rows.
-_GIVEN_AT_EDGES = f"""
+GIVEN_AT_EDGES = f"""
     {_EDGES} CROSS JOIN LATERAL (
         SELECT given_for, given_by, core_value_id FROM recognitions
         WHERE given_at >= edge.since AND given_at < edge.until AND NOT hidden AND deleted_at IS NULL AND {_OF_VALUES}
@@ -35,16 +35,16 @@ _SPENT_AT_EDGES = f"""
 _PERSONS = f"""
 SELECT user_id, sum(received)::bigint AS received, sum(hi5s)::bigint AS hi5s, sum(given)::bigint AS given
 FROM (
-    SELECT summed.* FROM {_PARTS} CROSS JOIN LATERAL (
+    SELECT summed.* FROM {PARTS} CROSS JOIN LATERAL (
         SELECT user_id, received, hi5s, given FROM insight_persons
-        WHERE core_value_id = ANY ($8) AND {_IN_PART} OFFSET 0
+        WHERE core_value_id = ANY ($8) AND {IN_PART} OFFSET 0
     ) AS summed
     UNION ALL
-    SELECT given_for, recognitions, hi5s, 0 FROM {_CHANGES}
+    SELECT given_for, recognitions, hi5s, 0 FROM {CHANGES}
     UNION ALL
-    SELECT given_by, 0, 0, recognitions FROM {_CHANGES} AND given_by IS NOT NULL
+    SELECT given_by, 0, 0, recognitions FROM {CHANGES} AND given_by IS NOT NULL
     UNION ALL
-    SELECT shares.* FROM {_GIVEN_AT_EDGES}
+    SELECT shares.* FROM {GIVEN_AT_EDGES}
     CROSS JOIN LATERAL (VALUES (given_for, 1, 0, 0), (given_by, 0, 0, 1)) AS shares
     UNION ALL
     SELECT given_for, 0, 1, 0 FROM {_SPENT_AT_EDGES}
@@ -55,14 +55,14 @@ GROUP BY user_id
 _PAIRS = f"""
 SELECT given_for, given_by, sum(recognitions)::bigint AS recognitions
 FROM (
-    SELECT summed.* FROM {_PARTS} CROSS JOIN LATERAL (
+    SELECT summed.* FROM {PARTS} CROSS JOIN LATERAL (
         SELECT given_for, given_by, recognitions FROM insight_pairs
-        WHERE core_value_id = ANY ($8) AND {_IN_PART} OFFSET 0
+        WHERE core_value_id = ANY ($8) AND {IN_PART} OFFSET 0
     ) AS summed
     UNION ALL
-    SELECT given_for, given_by, recognitions FROM {_CHANGES} AND given_by IS NOT NULL
+    SELECT given_for, given_by, recognitions FROM {CHANGES} AND given_by IS NOT NULL
     UNION ALL
-    SELECT given_for, given_by, 1 FROM {_GIVEN_AT_EDGES}
+    SELECT given_for, given_by, 1 FROM {GIVEN_AT_EDGES}
 ) AS shares
 GROUP BY given_for, given_by
 """
@@ -70,14 +70,14 @@ GROUP BY given_for, given_by
 _TOTALS = f"""
 SELECT core_value_id, sum(recognitions)::bigint AS recognitions, sum(hi5s)::bigint AS hi5s
 FROM (
-    SELECT summed.* FROM {_PARTS} CROSS JOIN LATERAL (
+    SELECT summed.* FROM {PARTS} CROSS JOIN LATERAL (
         SELECT core_value_id, recognitions, hi5s FROM insight_totals
-        WHERE core_value_id <> 0 AND {_IN_PART} OFFSET 0
+        WHERE core_value_id <> 0 AND {IN_PART} OFFSET 0
     ) AS summed
     UNION ALL
-    SELECT core_value_id, recognitions, hi5s FROM {_CHANGES}
+    SELECT core_value_id, recognitions, hi5s FROM {CHANGES}
     UNION ALL
-    SELECT core_value_id, 1, 0 FROM {_GIVEN_AT_EDGES}
+    SELECT core_value_id, 1, 0 FROM {GIVEN_AT_EDGES}
     UNION ALL
     SELECT core_value_id, 0, 1 FROM {_SPENT_AT_EDGES}
 ) AS shares
@@ -86,8 +86,8 @@ GROUP BY core_value_id
 
 # $9: most; $10: the team whose members are listed, or null; $11: whose receivers count, by their teams, or null.
 _IN_TEAMS = "IN (SELECT user_id FROM team_members WHERE team_id = ANY ($11))"
-_RECEIVERS = f"($11::bigint[] IS NULL OR user_id {_IN_TEAMS})"
-_RANKED = """
+RECEIVERS = f"($11::bigint[] IS NULL OR user_id {_IN_TEAMS})"
+RANKED = """
 SELECT coalesce(
     json_agg(json_build_object('rank', place, 'user', card, 'value', value) ORDER BY place, user_id), '[]'
 )::text
@@ -106,20 +106,20 @@ FROM (
 """
 LEADERBOARDS = {
     "hi5_received": f"""
-    WITH score AS (SELECT user_id, hi5s AS value FROM ({_PERSONS}) AS persons WHERE {_RECEIVERS}) {_RANKED}
+    WITH score AS (SELECT user_id, hi5s AS value FROM ({_PERSONS}) AS persons WHERE {RECEIVERS}) {RANKED}
     """,
     "recognitions_received": f"""
-    WITH score AS (SELECT user_id, received AS value FROM ({_PERSONS}) AS persons WHERE {_RECEIVERS}) {_RANKED}
+    WITH score AS (SELECT user_id, received AS value FROM ({_PERSONS}) AS persons WHERE {RECEIVERS}) {RANKED}
     """,
     "recognitions_given": f"""
-    WITH score AS (SELECT user_id, given AS value FROM ({_PERSONS}) AS persons WHERE $11::bigint[] IS NULL) {_RANKED}
+    WITH score AS (SELECT user_id, given AS value FROM ({_PERSONS}) AS persons WHERE $11::bigint[] IS NULL) {RANKED}
     """,
     "distinct_givers": f"""
     WITH score AS (
         SELECT given_for AS user_id, count(*) AS value FROM ({_PAIRS}) AS pairs
         WHERE recognitions > 0 AND ($11::bigint[] IS NULL OR given_for {_IN_TEAMS})
         GROUP BY given_for
-    ) {_RANKED}
+    ) {RANKED}
     """,
 }
 GIVEN_TO_TEAMS = f"""
@@ -127,7 +127,7 @@ WITH score AS (
     SELECT given_by AS user_id, sum(recognitions)::bigint AS value FROM ({_PAIRS}) AS pairs
     WHERE given_for {_IN_TEAMS}
     GROUP BY given_by
-) {_RANKED}
+) {RANKED}
 """
 """Recognitions given, of those whose receivers are in some teams."""
 

@@ -36,6 +36,9 @@ CREATE TABLE insight_persons (
     received bigint NOT NULL,
     hi5s bigint NOT NULL,
     given bigint NOT NULL,
+    -- How many of those who ever thanked the person did so last in this span. Each is in one day, so that days add up to all
+    -- who thanked since a day.
+    latest_givers bigint NOT NULL,
     PRIMARY KEY (org_id, span, core_value_id, starts, user_id)
 ) WITH (fillfactor = 80);
 ALTER TABLE insight_persons ENABLE ROW LEVEL SECURITY;
@@ -57,6 +60,19 @@ ALTER TABLE insight_pairs ENABLE ROW LEVEL SECURITY;
 ALTER TABLE insight_pairs FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON insight_pairs USING (org_id = tenant());
 
+-- The last day on which a giver's recognitions for a person were more than none; null where there is none any more.
+CREATE TABLE insight_latest (
+    org_id bigint NOT NULL,
+    core_value_id bigint NOT NULL,
+    given_for bigint NOT NULL,
+    given_by bigint NOT NULL,
+    day date,
+    PRIMARY KEY (org_id, core_value_id, given_for, given_by)
+) WITH (fillfactor = 80);
+ALTER TABLE insight_latest ENABLE ROW LEVEL SECURITY;
+ALTER TABLE insight_latest FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON insight_latest USING (org_id = tenant());
+
 CREATE TABLE insight_totals (
     org_id bigint NOT NULL,
     span text NOT NULL CHECK (span IN ('day', 'month', 'year')),
@@ -74,7 +90,7 @@ CREATE POLICY tenant ON insight_totals USING (org_id = tenant());
 CREATE INDEX hi5s_by_time ON hi5s (org_id, given_at) WHERE void_at IS NULL;
 
 GRANT SELECT, INSERT ON insight_changes TO peerly_recognition;
-GRANT SELECT ON insight_persons, insight_pairs, insight_totals TO peerly_recognition;
+GRANT SELECT ON insight_persons, insight_pairs, insight_latest, insight_totals TO peerly_recognition;
 
 -- A recognition became visible, or is no longer; with it its hi5s.
 CREATE FUNCTION note_recognition() RETURNS trigger LANGUAGE plpgsql SET search_path = recognition, pg_temp AS $$
@@ -118,11 +134,20 @@ CREATE TRIGGER insights_void AFTER UPDATE OF void_at ON hi5s
 
 -- Folding is of all organisations, so it runs as the role that may see them all.
 GRANT SELECT, INSERT, DELETE ON insight_changes TO peerly_recognition_definer;
-GRANT SELECT, INSERT, UPDATE ON insight_persons, insight_pairs, insight_totals TO peerly_recognition_definer;
+GRANT SELECT, INSERT, UPDATE ON insight_persons, insight_pairs, insight_latest, insight_totals TO peerly_recognition_definer;
 CREATE POLICY folding ON insight_changes TO peerly_recognition_definer USING (true);
 CREATE POLICY folding ON insight_persons TO peerly_recognition_definer USING (true);
 CREATE POLICY folding ON insight_pairs TO peerly_recognition_definer USING (true);
+CREATE POLICY folding ON insight_latest TO peerly_recognition_definer USING (true);
 CREATE POLICY folding ON insight_totals TO peerly_recognition_definer USING (true);
+
+-- The spans that a day is in.
+CREATE FUNCTION insight_spans(day date) RETURNS TABLE (span text, starts date) LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 3 AS $$
+    VALUES
+    ('day', day),
+    ('month', date_trunc('month', day::timestamp)::date),
+    ('year', date_trunc('year', day::timestamp)::date)
+$$;
 
 -- Moves changes into the sums, `most` at a time; returns how many. One at a time does it: another one finds nothing to do.
 CREATE FUNCTION fold_insights(most integer) RETURNS bigint
@@ -145,12 +170,7 @@ BEGIN
             taken.org_id, spans.span, spans.starts, core.value_id, taken.given_for, taken.given_by,
             sum(taken.recognitions)::bigint AS recognitions, sum(taken.hi5s)::bigint AS hi5s
         FROM taken
-        CROSS JOIN LATERAL (
-            VALUES
-            ('day', taken.day),
-            ('month', date_trunc('month', taken.day::timestamp)::date),
-            ('year', date_trunc('year', taken.day::timestamp)::date)
-        ) AS spans (span, starts)
+        CROSS JOIN LATERAL insight_spans(taken.day) AS spans
         CROSS JOIN LATERAL (VALUES (0::bigint), (taken.core_value_id)) AS core (value_id)
         GROUP BY 1, 2, 3, 4, 5, 6
     ), into_pairs AS (
@@ -158,25 +178,81 @@ BEGIN
         SELECT org_id, span, value_id, starts, given_for, given_by, recognitions FROM spread WHERE given_by IS NOT NULL
         ON CONFLICT (org_id, span, core_value_id, starts, given_for, given_by)
         DO UPDATE SET recognitions = known.recognitions + excluded.recognitions
+        RETURNING known.*
+    ), days AS (
+        SELECT
+            org_id, core_value_id, given_for, given_by,
+            max(starts) FILTER (WHERE recognitions > 0) AS latest,
+            array_agg(starts) FILTER (WHERE recognitions <= 0) AS emptied
+        FROM into_pairs WHERE span = 'day' GROUP BY 1, 2, 3, 4
+    ), moved AS MATERIALIZED (
+        SELECT days.org_id, days.core_value_id, days.given_for, days.given_by, known.day AS old_day, found.day AS new_day
+        FROM days
+        LEFT JOIN LATERAL (
+            SELECT pair.day FROM insight_latest AS pair
+            WHERE pair.org_id = days.org_id AND pair.core_value_id = days.core_value_id
+                AND pair.given_for = days.given_for AND pair.given_by = days.given_by
+            OFFSET 0
+        ) AS known ON true
+        CROSS JOIN LATERAL (
+            SELECT greatest(
+                days.latest,
+                CASE
+                    WHEN days.latest >= known.day OR known.day = ANY (days.emptied) IS NOT TRUE THEN known.day
+                    -- The last day was lost: the one before it, among the days of the organisation.
+                    ELSE (
+                        SELECT earlier.starts FROM insight_totals AS earlier
+                        CROSS JOIN LATERAL (
+                            SELECT FROM insight_pairs AS pair
+                            WHERE pair.org_id = days.org_id AND pair.span = 'day'
+                                AND pair.core_value_id = days.core_value_id AND pair.starts = earlier.starts
+                                AND pair.given_for = days.given_for AND pair.given_by = days.given_by
+                                AND pair.recognitions > 0
+                            OFFSET 0
+                        ) AS given
+                        WHERE earlier.org_id = days.org_id AND earlier.span = 'day' AND earlier.starts < known.day
+                            AND earlier.core_value_id = days.core_value_id AND earlier.starts <> ALL (days.emptied)
+                        ORDER BY earlier.starts DESC LIMIT 1
+                    )
+                END
+            ) AS day
+        ) AS found
+        WHERE found.day IS DISTINCT FROM known.day
+    ), into_latest AS (
+        INSERT INTO insight_latest AS known (org_id, core_value_id, given_for, given_by, day)
+        SELECT org_id, core_value_id, given_for, given_by, new_day FROM moved
+        ON CONFLICT (org_id, core_value_id, given_for, given_by) DO UPDATE SET day = excluded.day
     ), into_totals AS (
         INSERT INTO insight_totals AS known (org_id, span, starts, core_value_id, recognitions, hi5s)
         SELECT org_id, span, starts, value_id, sum(recognitions), sum(hi5s) FROM spread GROUP BY 1, 2, 3, 4
         ON CONFLICT (org_id, span, starts, core_value_id)
         DO UPDATE SET recognitions = known.recognitions + excluded.recognitions, hi5s = known.hi5s + excluded.hi5s
     ), into_persons AS (
-        INSERT INTO insight_persons AS known (org_id, span, core_value_id, starts, user_id, received, hi5s, given)
-        SELECT org_id, span, value_id, starts, user_id, sum(received), sum(hi5s), sum(given)
+        INSERT INTO insight_persons AS known
+            (org_id, span, core_value_id, starts, user_id, received, hi5s, given, latest_givers)
+        SELECT org_id, span, value_id, starts, user_id, sum(received), sum(hi5s), sum(given), sum(latest_givers)
         FROM (
-            SELECT org_id, span, value_id, starts, given_for AS user_id, recognitions AS received, hi5s, 0 AS given FROM spread
+            SELECT
+                org_id, span, value_id, starts, given_for AS user_id, recognitions AS received, hi5s, 0 AS given,
+                0 AS latest_givers
+            FROM spread
             UNION ALL
-            SELECT org_id, span, value_id, starts, given_by, 0, 0, recognitions FROM spread WHERE given_by IS NOT NULL
+            SELECT org_id, span, value_id, starts, given_by, 0, 0, recognitions, 0 FROM spread WHERE given_by IS NOT NULL
+            UNION ALL
+            SELECT moved.org_id, spans.span, moved.core_value_id, spans.starts, moved.given_for, 0, 0, 0, step.change
+            FROM moved
+            CROSS JOIN LATERAL (VALUES (moved.old_day, -1), (moved.new_day, 1)) AS step (day, change)
+            CROSS JOIN LATERAL insight_spans(step.day) AS spans
+            WHERE step.day IS NOT NULL
         ) AS shares
         GROUP BY 1, 2, 3, 4, 5
+        HAVING sum(received) <> 0 OR sum(hi5s) <> 0 OR sum(given) <> 0 OR sum(latest_givers) <> 0
         ON CONFLICT (org_id, span, core_value_id, starts, user_id)
         DO UPDATE SET
             received = known.received + excluded.received,
             hi5s = known.hi5s + excluded.hi5s,
-            given = known.given + excluded.given
+            given = known.given + excluded.given,
+            latest_givers = known.latest_givers + excluded.latest_givers
     )
     SELECT count(*) INTO folded FROM taken;
     RETURN folded;

@@ -33,7 +33,10 @@ WITH series AS (
 INSERT INTO recognition_series_occurrences (series_id, due_on, due_at, reason)
 SELECT id, now(), now(), 'late' FROM series
 """
-APPEND_ONLY = ("spends", "refunds", "policies", "insight_persons", "insight_pairs", "insight_totals", "insight_changes")
+APPEND_ONLY = (
+    "spends", "refunds", "policies", "insight_persons", "insight_pairs", "insight_latest", "insight_totals",
+    "insight_changes",
+)  # fmt: skip
 
 
 @pytest.fixture
