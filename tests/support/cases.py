@@ -185,6 +185,7 @@ CASES: dict[str, Case] = {
     "DELETE /organisations/{id}/identity-providers/{provider_id}": Case(who=ADMINS, ids=identity_provider),
     "GET /directory": Case(who=ANY_ROLE),
     "GET /teams": Case(who=ANY_ROLE),
+    "POST /teams/query": Case(who=ANY_ROLE, body=always({"filter": {"name": {"prefix": "a"}}})),
     "POST /teams": Case(who=ADMINS, body=new_team, references={"lead_id": colleague}),
     "GET /teams/{id}": Case(who=ANY_ROLE, ids=only("id", team)),
     "PUT /teams/{id}": Case(who=ADMINS, ids=only("id", team), body=new_team, references={"lead_id": colleague}),

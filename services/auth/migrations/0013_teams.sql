@@ -3,13 +3,15 @@ CREATE TABLE teams (
     org_id bigint NOT NULL DEFAULT tenant(),
     id bigint GENERATED ALWAYS AS IDENTITY,
     name text NOT NULL,
-    folded_name text NOT NULL,
+    folded_name text COLLATE "C" NOT NULL,
     member_ids bigint[] NOT NULL,
     lead_id bigint,
     version bigint NOT NULL DEFAULT 1,
     PRIMARY KEY (org_id, id),
     UNIQUE (org_id, folded_name)
 );
+CREATE INDEX teams_by_name ON teams (org_id, folded_name, id);
+CREATE INDEX teams_by_lead ON teams (org_id, lead_id, id);
 ALTER TABLE teams ENABLE ROW LEVEL SECURITY;
 ALTER TABLE teams FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON teams USING (org_id = tenant());

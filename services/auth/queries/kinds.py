@@ -1,9 +1,10 @@
-"""What people can be queried by."""
+"""What people and teams can be queried by."""
 
 from __future__ import annotations
 
 from services.auth import schemas
 from services.auth.domain.names import LONGEST_EMAIL, fold, fold_email
+from services.auth.schemas import teams
 from shared.http.fields import Count, Id, Text
 from shared.query import Field, Index, Kind
 from shared.query.declaration import ID_OPERATORS, moment
@@ -54,5 +55,30 @@ USERS = Kind(
         Index(order=("first_name", "id")),
         Index(order=("last_name", "id")),
         Index(order=("display_name", "id")),
+    ),
+)
+
+TEAMS = Kind(
+    table="teams",
+    visible="true",
+    document="(SELECT team_document(teams) FROM teams WHERE teams.org_id = tenant() AND teams.id = page.id)",
+    answer=teams.TEAM,
+    fields={
+        "id": Field(column="id", type="bigint", value=Id(), operators=ID_OPERATORS),
+        "name": Field(
+            column="folded_name",
+            type="text",
+            value=Text(1, teams.LONGEST_TEAM_NAME),
+            operators=("eq", "in", "prefix"),
+            fold=fold,
+        ),
+        "lead_id": Field(column="lead_id", type="bigint", value=Id(), operators=("eq", "in")),
+    },
+    indexes=(
+        Index(by="id", order=("id",), unique=True),
+        Index(by="name", order=("id",), unique=True),
+        Index(by="lead_id", order=("id",), also=frozenset({"name"})),
+        Index(order=("id",)),
+        Index(order=("name", "id")),
     ),
 )

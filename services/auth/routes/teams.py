@@ -9,15 +9,16 @@ from services.auth.commands import teams as commands
 from services.auth.commands.issuing import hold_caller
 from services.auth.commands.teams import INVALID
 from services.auth.queries import teams as queries
+from services.auth.queries.kinds import TEAMS
 from services.auth.queries.people import Document
 from services.auth.routes.answering import shown
-from services.auth.schemas import PAGE_QUERY
 from services.auth.schemas import teams as schemas
 from services.auth.store import teams as rows
 from services.auth.store.teams import Roster, Team
 from shared.database import Connection
 from shared.errors import Conflict, InvalidData, NotFound, VersionMismatch
-from shared.http import Answer, Call, created, listed, no_content, operation
+from shared.http import Answer, Call, Page, PageQuery, Route, created, no_content, operation
+from shared.query import Asked, answer, asked_in, in_query_string, partly, query_route
 
 RESOURCE = "Team"
 TAG = "Teams"
@@ -25,18 +26,17 @@ VIEW, MANAGE = "view:team", "manage:team"
 
 
 @operation(
-    summary="The teams of the organisation, by id",
+    summary="The teams of the organisation",
     permission=VIEW,
-    query=PAGE_QUERY,
-    answers={200: schemas.TEAM},
-    invalid=INVALID,
+    query=in_query_string(TEAMS, PageQuery),
+    answers={200: partly(schemas.TEAM)},
+    invalid="Invalid query",
     tag=TAG,
     many=True,
 )
 async def list_teams(call: Call) -> Answer:
-    async with call.read() as tx:
-        found = await queries.list_teams(tx, call.page)
-    return listed(call, found.json, total=found.total, next_cursor=found.next_cursor)
+    asked = asked_in(TEAMS, call.query) or Asked((), None, None, Page.of(call.query))
+    return await answer(call, TEAMS, asked)
 
 
 @operation(
@@ -159,3 +159,14 @@ async def _document(tx: Connection, team: Team) -> Document:
     if document is None:
         raise LookupError("a team that was just kept is not there")
     return document
+
+
+ROUTES: tuple[Route, ...] = (
+    query_route("teams", TEAMS, permission=VIEW, tag=TAG),
+    Route("GET", "/teams", list_teams),
+    Route("POST", "/teams", begin_team),
+    Route("GET", "/teams/{id}", show_team),
+    Route("PUT", "/teams/{id}", put_team),
+    Route("PATCH", "/teams/{id}", patch_team),
+    Route("DELETE", "/teams/{id}", end_team),
+)

@@ -144,3 +144,40 @@ async def test_tm5_only_admins_change_teams(world: World) -> None:
         assert (await world.ask(None, method, place, {"name": "X"})).status == 401
         for who in ("mona", "emil"):
             assert (await world.ask(who, method, place, {"name": "X"})).code == (403, "access_denied")
+
+
+async def test_tm6_teams_are_queried_by_name_and_lead(world: World) -> None:
+    emil, mona = world.id_of("emil"), world.id_of("mona")
+    night = await begun(world, "Émile's night", lead_id=emil)
+    nightly = await begun(world, "éMILE'S Nightly", lead_id=mona)
+    day = await begun(world, "Day", lead_id=emil)
+    assert (await world.post("gus", PATH, {"name": "Day"})).status == 201
+    for asked, expected in (
+        ({"filter": {"name": "DAY"}}, [day]),
+        ({"filter": {"name": {"prefix": "émile's"}}, "sort": ["-name"]}, [nightly, night]),
+        ({"filter": {"name": {"in": ["day", "émile's nightly", "none"]}}}, [nightly, day]),
+        ({"filter": {"lead_id": emil}, "sort": ["-id"]}, [day, night]),
+        ({"filter": {"lead_id": {"in": [emil, mona]}, "name": "day"}}, [day]),
+        ({"filter": {"id": {"ne": night["id"]}}}, [nightly, day]),
+        ({"sort": ["name"]}, [day, night, nightly]),
+    ):
+        found = await world.post("emil", f"{PATH}/query", {**asked, "fields": ["id", "name"]})
+        assert (found.status, found.data) == (200, [{"id": one["id"], "name": one["name"]} for one in expected]), asked
+    listed = await world.get("emil", f"{PATH}?filter[name][prefix]=É&sort=-name&fields=id&limit=1&total=true")
+    assert (listed.data, listed.meta["total"]) == ([{"id": nightly["id"]}], 2)
+    cursor = listed.meta["next_cursor"]
+    following = await world.get("emil", f"{PATH}?filter[name][prefix]=É&sort=-name&cursor={cursor}")
+    assert following.data == [night]
+
+
+@pytest.mark.parametrize(
+    ("query", "fields"),
+    [
+        ("filter[nmae]=x", {"filter[nmae]"}), ("filter[name][contains]=x", {"filter[name][contains]"}),
+        ("sort=lead_id", {"sort"}), ("filter[lead_id]=1&sort=name", {"sort"}), ("fields=folded_name", {"fields"}),
+        ("filter[member_ids]=1", {"filter[member_ids]"}),
+    ],
+)  # fmt: skip
+async def test_tm6_a_wrong_query_of_teams_is_named(world: World, query: str, fields: set[str]) -> None:
+    reply = await world.get("emil", f"{PATH}?{query}")
+    assert (reply.status, set(reply.error["fields"])) == (400, fields)
