@@ -10,7 +10,8 @@ import marshmallow as ma
 
 from services.auth.domain.profiles import LONGEST_DISPLAY_NAME
 from services.auth.schemas import ChangeProfile, Email
-from services.recognition.schemas import CreateCoreValue, GiveRecognition
+from services.recognition.schemas.core_values import CreateCoreValue
+from services.recognition.schemas.recognitions import GiveRecognition
 from shared.http.fields import Text
 from shared.identity import Role
 

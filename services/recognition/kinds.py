@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from services.recognition import schemas
 from services.recognition.domain import text_key
+from services.recognition.schemas.core_values import CORE_VALUE
+from services.recognition.schemas.recognitions import RECOGNITION
 from shared.http.fields import Id, Text
 from shared.query import Field, Index, Kind
 from shared.query.declaration import ID_OPERATORS, moment
@@ -12,7 +13,7 @@ RECOGNITIONS = Kind(
     table="recognitions",
     visible="NOT hidden AND deleted_at IS NULL",
     document="(SELECT found.document FROM recognition_documents AS found WHERE found.id = page.id)",
-    answer=schemas.RECOGNITION,
+    answer=RECOGNITION,
     fields={
         "id": Field(column="id", type="bigint", value=Id(), operators=ID_OPERATORS),
         "given_for": Field(column="given_for", type="bigint", value=Id(), operators=("eq", "in")),
@@ -45,7 +46,7 @@ CORE_VALUES = Kind(
         " 'parent_core_value_id', value.parent_core_value_id, 'org_id', value.org_id, 'thumbnail', value.thumbnail)"
         " FROM core_values AS value WHERE value.org_id = tenant() AND value.id = page.id)"
     ),
-    answer=schemas.CORE_VALUE,
+    answer=CORE_VALUE,
     fields={
         "id": Field(column="id", type="bigint", value=Id(), operators=ID_OPERATORS),
         "text": Field(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from services.recognition import schemas_series as schemas
 from services.recognition.domain import text_key
+from services.recognition.schemas import series as schemas
 from shared.http.fields import Id, Text
 from shared.query import Field, Index, Kind
 from shared.query.declaration import ID_OPERATORS, moment

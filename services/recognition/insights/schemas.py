@@ -9,7 +9,7 @@ import marshmallow as ma
 
 from services.recognition.insights.statements import LEADERBOARDS
 from services.recognition.insights.times import DEFAULT_PERIOD, PERIODS
-from services.recognition.schemas import MOST, Person, Recognition
+from services.recognition.schemas.recognitions import MOST, Person, Recognition
 from shared.http.fields import Choice, Count, Id, Text
 
 METRICS = tuple(LEADERBOARDS)

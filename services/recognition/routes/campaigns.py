@@ -6,10 +6,10 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from services.recognition import schemas_campaigns as schemas
 from services.recognition.commands import campaigns as commands
 from services.recognition.commands.campaigns import INVALID, UnknownTeam
 from services.recognition.kinds_campaigns import CAMPAIGNS
+from services.recognition.schemas import campaigns as schemas
 from services.recognition.store import campaigns as rows
 from services.recognition.store.campaigns import Campaign, Drive
 from shared.database import Connection

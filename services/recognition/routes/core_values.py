@@ -6,10 +6,11 @@ from typing import Any
 
 import orjson
 
-from services.recognition import queries, schemas
+from services.recognition import queries
 from services.recognition.commands import core_values as commands
 from services.recognition.domain import INVALID_CORE_VALUE, CoreValueInUse, DuplicateText, nested
 from services.recognition.routes import querying
+from services.recognition.schemas import core_values as schemas
 from services.recognition.store.core_values import CoreValue
 from shared.database import Connection
 from shared.errors import InvalidData, NotFound, Refusal

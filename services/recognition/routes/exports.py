@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import replace
 
-from services.recognition import schemas_exports as schemas
 from services.recognition.exporting import Exports, csv_lines, json_lines
 from services.recognition.kinds import RECOGNITIONS
+from services.recognition.schemas import exports as schemas
 from shared.errors import RateLimited
 from shared.http import Answer, Call, Route, operation
 from shared.http.operation import HandlerOfCalls

@@ -12,7 +12,6 @@ from uuid import uuid4
 
 from aiohttp import hdrs
 
-from services.recognition import schemas_files as schemas
 from services.recognition.commands import files as commands
 from services.recognition.commands.files import FIRST_VERSION, Holder
 from services.recognition.commands.recognitions import MODERATE
@@ -26,6 +25,7 @@ from services.recognition.domain_files import (
 )
 from services.recognition.files import Files
 from services.recognition.receiving import WHOLE_SECONDS, FileTooLarge, Received, received
+from services.recognition.schemas import files as schemas
 from services.recognition.storage import Missing
 from services.recognition.store import files as store
 from services.recognition.store.files import Content, Entry

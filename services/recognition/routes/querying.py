@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from services.recognition import schemas
 from services.recognition.kinds import CORE_VALUES, RECOGNITIONS
+from services.recognition.schemas import core_values as value_schemas
+from services.recognition.schemas import recognitions as schemas
 from shared.errors import InvalidData
 from shared.http import Answer, Call, Route
 from shared.query import answer, asked_in, in_query_string, partly, query_route
@@ -13,9 +14,9 @@ ROUTES: tuple[Route, ...] = (
     query_route("core_values", CORE_VALUES, permission="view:core_value", tag="Core values"),
 )
 FEED_QUERY = in_query_string(RECOGNITIONS, schemas.FeedQuery)
-CORE_VALUE_QUERY = in_query_string(CORE_VALUES, schemas.CoreValueQuery)
+CORE_VALUE_QUERY = in_query_string(CORE_VALUES, value_schemas.CoreValueQuery)
 LISTED_RECOGNITION = partly(schemas.RECOGNITION)
-LISTED_CORE_VALUE = partly(schemas.LISTED_CORE_VALUE)
+LISTED_CORE_VALUE = partly(value_schemas.LISTED_CORE_VALUE)
 APART = "Does not go with filter, sort and fields."
 _OWN = ("given_by", "given_for", "core_value_id")
 

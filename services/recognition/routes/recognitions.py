@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from services.recognition import queries, schemas
+from services.recognition import queries
 from services.recognition.commands import allowances
 from services.recognition.commands import recognitions as commands
 from services.recognition.commands.recognitions import MODERATE
@@ -18,6 +18,7 @@ from services.recognition.domain import (
     UnknownReceiver,
 )
 from services.recognition.routes import querying
+from services.recognition.schemas import recognitions as schemas
 from services.recognition.store.allowances import Hi5Request
 from services.recognition.store.recognitions import Given
 from shared.database import Connection

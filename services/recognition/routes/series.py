@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from services.recognition import queries_series
-from services.recognition import schemas_series as schemas
 from services.recognition.commands import series as commands
 from services.recognition.commands.campaigns import UnknownTeam
 from services.recognition.commands.series import TooManySeries
 from services.recognition.domain import INVALID_SERIES, UnknownOrganisation, UnknownReceiver
 from services.recognition.kinds_series import SERIES
+from services.recognition.schemas import series as schemas
 from services.recognition.store import series as rows
 from services.recognition.store.series import Series, Thanks
 from shared.database import Connection

@@ -8,7 +8,7 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import validate
 
-from services.recognition.schemas import MOST
+from services.recognition.schemas.recognitions import MOST
 from shared.http.fields import Choice, Count, EpochSeconds, Id, Line
 from shared.query.declaration import LATEST
 

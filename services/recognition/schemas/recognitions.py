@@ -1,56 +1,13 @@
-"""Bodies and queries in, resources out."""
+"""Recognitions and hi5s in and out."""
 
 from __future__ import annotations
 
 import marshmallow as ma
 
 from shared.http import PageQuery
-from shared.http.fields import Choice, Count, EpochSeconds, HttpsUrl, Id, IdList, Text, Truth
+from shared.http.fields import Choice, Count, EpochSeconds, Id, IdList, Text
 
 MOST = 2**53 - 1
-
-
-class ReplaceCoreValue(ma.Schema):
-    class Meta:
-        unknown = ma.EXCLUDE
-
-    text = Text(1, 100, required=True)
-    description = Text(1, 1000, required=True)
-
-
-class CreateCoreValue(ReplaceCoreValue):
-    parent_core_value_id = Id(allow_none=True, load_default=None)
-    thumbnail = HttpsUrl(allow_none=True, load_default=None)
-
-
-class ChangeCoreValue(ma.Schema):
-    class Meta:
-        unknown = ma.EXCLUDE
-
-    text = Text(1, 100)
-    description = Text(1, 1000)
-    parent_core_value_id = Id(allow_none=True)
-    thumbnail = HttpsUrl(allow_none=True)
-
-
-class CoreValueQuery(ma.Schema):
-    class Meta:
-        unknown = ma.EXCLUDE
-
-    tree = Truth(from_text=True, load_default=False, metadata={"description": "true: each with its `children`."})
-
-
-class CoreValue(ma.Schema):
-    id = Id(required=True)
-    text = ma.fields.String(required=True)
-    description = ma.fields.String(required=True)
-    parent_core_value_id = Id(required=True, allow_none=True)
-    org_id = Id(required=True)
-    thumbnail = ma.fields.String(required=True, allow_none=True)
-
-
-class ListedCoreValue(CoreValue):
-    children = ma.fields.List(ma.fields.Nested("ListedCoreValue"), metadata={"description": "Only with `?tree=true`."})
 
 
 class GiveRecognition(ma.Schema):
@@ -151,11 +108,6 @@ class Hi5(ma.Schema):
     given_at = EpochSeconds(required=True)
 
 
-REPLACE_CORE_VALUE = ReplaceCoreValue()
-CREATE_CORE_VALUE = CreateCoreValue()
-CHANGE_CORE_VALUE = ChangeCoreValue()
-CORE_VALUE = CoreValue()
-LISTED_CORE_VALUE = ListedCoreValue()
 GIVE_RECOGNITION = GiveRecognition()
 GIVEN_RECOGNITION = GivenRecognition()
 CHANGE_RECOGNITION = ChangeRecognition()

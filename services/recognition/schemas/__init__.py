@@ -1,0 +1,1 @@
+"""Bodies and queries in, resources out; built once, never per request."""
