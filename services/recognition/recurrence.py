@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,6 +19,7 @@ from dateutil import rrule
 LONGEST_RULE = 200
 MOST_TIMES = 1000
 LARGEST_INTERVAL = 400
+A_DAY = timedelta(days=1)
 LOOKS_AHEAD = timedelta(days=3660)
 """Two years with a 29th of February are eight years apart around 2100."""
 A_ZONE_APART = timedelta(days=2)
@@ -161,7 +162,7 @@ def _options(parts: dict[str, str]) -> dict[str, Any]:
     if frequency not in _FREQUENCIES:
         raise InvalidRule("Must have a FREQ of DAILY, WEEKLY, MONTHLY or YEARLY.")
     _check_together(parts, frequency)
-    _until(parts, ZoneInfo("UTC"))
+    _until(parts, UTC)
     options = [_READERS[name](name, value) for name, value in parts.items() if name in _READERS]
     return {"freq": _FREQUENCIES[frequency], **dict(options)}
 
@@ -188,7 +189,7 @@ def _numbers_within_months(parts: dict[str, str], frequency: str) -> bool:
     return max(numbers, default=0) > 5 and (frequency == "MONTHLY" or "BYMONTH" in parts)
 
 
-def _until(parts: dict[str, str], zone: ZoneInfo) -> datetime | None:
+def _until(parts: dict[str, str], zone: tzinfo) -> datetime | None:
     if "UNTIL" not in parts:
         return None
     form = _UNTIL.fullmatch(parts["UNTIL"])
@@ -197,12 +198,17 @@ def _until(parts: dict[str, str], zone: ZoneInfo) -> datetime | None:
             raise ValueError
         day, clock = form[1], form[2]
         if clock is None:
-            local = datetime.combine(datetime.strptime(day, "%Y%m%d").replace(tzinfo=zone), time.max, zone)
-            return local.astimezone(UTC)
-        moment = datetime.strptime(day + clock.removesuffix("Z"), "%Y%m%dT%H%M%S")  # noqa: DTZ007
-        return moment.replace(tzinfo=UTC if clock.endswith("Z") else zone).astimezone(UTC)
-    except (ValueError, OverflowError):
+            return _moment(datetime.combine(datetime.strptime(day, "%Y%m%d"), time.max), zone)  # noqa: DTZ007
+        local = datetime.strptime(day + clock.removesuffix("Z"), "%Y%m%dT%H%M%S")  # noqa: DTZ007
+        return _moment(local, UTC if clock.endswith("Z") else zone)
+    except ValueError:
         raise InvalidRule("UNTIL must be a day (20271231) or a moment (20271231T235959Z).") from None
+
+
+def _moment(local: datetime, zone: tzinfo) -> datetime:
+    """Within what every zone can tell: the ends of the calendar come a little later and sooner than they are."""
+    within = min(max(local, datetime.min + A_ZONE_APART), datetime.max - A_ZONE_APART)  # noqa: DTZ901
+    return within.replace(tzinfo=zone).astimezone(UTC)
 
 
 def _number(name: str, text: str, most: int, *, signed: bool = False) -> int:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from services.recognition import domain, recurrence
 from services.recognition.commands.campaigns import UnknownTeam
 from services.recognition.commands.recognitions import ADMINS
 from services.recognition.domain import INVALID_SERIES, UnknownOrganisation
-from services.recognition.store import allowances, teams
+from services.recognition.store import allowances, occurrences, teams
 from services.recognition.store import recognitions as people
 from services.recognition.store import series as store
 from services.recognition.store.series import Plan, Series, Thanks
@@ -20,7 +20,6 @@ from shared.identity import Principal
 
 MOST_SERIES = 50
 FARTHEST_START = timedelta(days=3660)
-A_DAY = timedelta(days=1)
 CheckVersion = Callable[[int], None]
 
 
@@ -40,10 +39,10 @@ async def begin_series(tx: Connection, owner: Principal, thanks: Thanks, now: da
     if await store.count_series_of(tx, owner.user_id) >= MOST_SERIES:
         raise TooManySeries
     await _check_receivers(tx, owner.user_id, thanks, None)
-    plan = await _plan(tx, thanks, now, None)
-    if plan.look_at is None:
+    planned = await _plan(tx, thanks, now, None)
+    if planned is None:
         raise InvalidData(INVALID_SERIES, fields={"ends_at": "Is before the next occurrence."})
-    return await store.add_series(tx, owner.user_id, thanks, plan)
+    return await store.add_series(tx, owner.user_id, thanks, planned)
 
 
 async def change_series(
@@ -59,10 +58,11 @@ async def change_series(
     if thanks == present.thanks:
         return present
     await _check_receivers(tx, by.user_id, thanks, present.thanks)
-    plan = present.plan
+    planned = present.plan
     if thanks.schedule != present.thanks.schedule:
-        plan = await _plan(tx, thanks, now, plan)
-    return await store.change_series(tx, present.id, thanks, plan)
+        done_on = await occurrences.last_day(tx, present.id, present.plan.done_on)
+        planned = await _plan(tx, thanks, now, done_on) or Plan(present.plan.done_on, None)
+    return await store.change_series(tx, present.id, thanks, planned)
 
 
 async def end_series(tx: Connection, present: Series, *, by: Principal, check_version: CheckVersion) -> None:
@@ -89,19 +89,17 @@ def _aim(thanks: Thanks) -> tuple[int | None, int]:
     return thanks.given_for, thanks.core_value_id
 
 
-async def _plan(tx: Connection, thanks: Thanks, now: datetime, present: Plan | None) -> Plan:
+async def _plan(tx: Connection, thanks: Thanks, now: datetime, done_on: date | None) -> Plan | None:
+    """None where nothing is due any more."""
     organisation = await store.organisation(tx)
     if organisation is None:
         raise UnknownOrganisation
     _check_times(thanks, now)
-    done_on = None if present is None else present.done_on
     without_end = recurrence.Schedule(thanks.recurrence, thanks.starts_at, None)
     if recurrence.following(without_end, organisation.zone, done_on, now) is None:
         raise InvalidData(INVALID_SERIES, fields={"recurrence": "Has no occurrence within ten years."})
     coming = recurrence.following(thanks.schedule, organisation.zone, done_on, now)
-    if coming is None:
-        return Plan(done_on or now.date(), None)
-    return Plan(max(done_on or coming.day - A_DAY, coming.day - A_DAY), coming.at)
+    return None if coming is None else Plan(coming.day - recurrence.A_DAY, coming.at)
 
 
 def _check_times(thanks: Thanks, now: datetime) -> None:

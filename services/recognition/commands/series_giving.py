@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 from services.recognition import recurrence
 from services.recognition.commands import allowances
@@ -47,16 +47,22 @@ async def continue_series(tx: Connection, series_id: int, now: datetime) -> bool
     organisation = await store.organisation(tx)
     if organisation is None:
         raise NotKnownYet
-    schedule, done_on = series.thanks.schedule, series.plan.done_on
-    due = recurrence.due(schedule, organisation.zone, done_on, now)
+    done_on = series.plan.done_on
+    due = recurrence.due(series.thanks.schedule, organisation.zone, done_on, now)
     if due:
         await occurrences.miss(tx, series.id, due[:-1], LATE)
         if not await _handle(tx, series, due[-1], organisation):
             return True
         done_on = due[-1].day
-    coming = recurrence.following(schedule, organisation.zone, done_on, now)
-    await store.plan_series(tx, series.id, Plan(done_on, None if coming is None else coming.at))
+    await store.plan_series(tx, series.id, await _next(tx, series, organisation, done_on, now))
     return True
+
+
+async def _next(tx: Connection, series: Series, organisation: Organisation, done_on: date, now: datetime) -> Plan:
+    """A new time zone may call the next occurrence by a day that counts as done though nothing was due on it."""
+    handled_on = await occurrences.last_day(tx, series.id, done_on)
+    coming = recurrence.following(series.thanks.schedule, organisation.zone, handled_on, now)
+    return Plan(done_on, None) if coming is None else Plan(min(done_on, coming.day - recurrence.A_DAY), coming.at)
 
 
 async def _handle(tx: Connection, series: Series, due: Occurrence, organisation: Organisation) -> bool:

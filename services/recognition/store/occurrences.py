@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import date
+from typing import cast
 
 from services.recognition.recurrence import Occurrence
 from shared.database import Connection
@@ -20,6 +21,9 @@ VALUES ($1, $2, $3, $4, $5)
 _HANDLED = """
 SELECT given_for FROM recognition_series_occurrences
 WHERE org_id = tenant() AND series_id = $1 AND due_on = $2 AND given_for IS NOT NULL
+"""
+_LAST_DAY = """
+SELECT max(due_on) FROM recognition_series_occurrences WHERE org_id = tenant() AND series_id = $1 AND due_on <= $2
 """
 
 
@@ -39,3 +43,8 @@ async def note_given(tx: Connection, series_id: int, due: Occurrence, given_for:
 async def handled(tx: Connection, series_id: int, day: date) -> set[int]:
     """Who was given one for that day, or missed it."""
     return {row["given_for"] for row in await tx.fetch(_HANDLED, series_id, day)}
+
+
+async def last_day(tx: Connection, series_id: int, upto: date) -> date | None:
+    """The last day up to that one, itself included, of which something was given or missed."""
+    return cast("date | None", await tx.fetchval(_LAST_DAY, series_id, upto))

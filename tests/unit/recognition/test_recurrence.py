@@ -82,6 +82,14 @@ def test_until_is_a_moment_or_a_whole_local_day() -> None:
         assert len(list(found)) == count, until
 
 
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Europe/Berlin", "UTC", "America/New_York", "Etc/GMT+12"])
+@pytest.mark.parametrize("clock", ["", "T000000", "T235959", "T000000Z", "T235959Z"])
+def test_until_may_be_at_either_end_of_the_calendar_in_any_zone(zone: str, clock: str) -> None:
+    for day, first in (("99991231", START), ("00010101", None)):
+        rule = check_rule(f"FREQ=DAILY;UNTIL={day}{clock}")
+        assert getattr(following(weekly(rule), ZoneInfo(zone), None, START), "at", None) == first
+
+
 def test_due_are_the_days_since_the_last_one_done() -> None:
     now = START + timedelta(days=15)
     assert [one.day for one in due(weekly(), BERLIN, date(2026, 1, 5), now)] == [date(2026, 1, 12), date(2026, 1, 19)]
