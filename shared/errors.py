@@ -123,6 +123,12 @@ class RateLimited(Refusal):
         super().__init__(headers={"Retry-After": str(max(1, retry_after)), **(headers or {})})
 
 
+class InternalError(Refusal):
+    """A defect; the log has the cause, and the client hears nothing of it."""
+
+    status, code, message = 500, "internal_error", "internal server error"
+
+
 class Unavailable(Refusal):
     """Something that is needed does not answer now; the same request may be sent again."""
 

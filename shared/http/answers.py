@@ -142,9 +142,3 @@ def refuse(refusal: Refusal, *, with_fields: bool = True) -> web.Response:
         error["fields"] = refusal.fields
     body = orjson.dumps({"error": error})
     return web.Response(status=refusal.status, body=body, headers={"Content-Type": JSON, **refusal.headers})
-
-
-def internal_error() -> web.Response:
-    """500 without a word about the cause."""
-    body = orjson.dumps({"error": {"code": "internal_error", "message": "internal server error"}})
-    return web.Response(status=500, body=body, headers={"Content-Type": JSON})

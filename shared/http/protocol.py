@@ -12,7 +12,7 @@ from aiohttp.http_exceptions import LineTooLong
 from aiohttp.web_protocol import RequestHandler
 
 from shared import telemetry
-from shared.errors import InvalidData
+from shared.errors import InternalError, InvalidData
 from shared.http import answers
 from shared.http.headers import SECURITY_HEADERS
 
@@ -67,7 +67,7 @@ class _Handler(RequestHandler):
             raise ConnectionError("the answer had begun")
         telemetry.log("request unreadable", level=logging.INFO, status=status, reason=type(exc).__name__)
         if status >= 500:
-            response = answers.internal_error()
+            response = answers.refuse(InternalError())
         else:
             what = "a line or header is too long" if isinstance(exc, LineTooLong) else "this is not valid HTTP"
             response = answers.refuse(InvalidData(f"The request cannot be read: {what}"))

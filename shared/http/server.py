@@ -15,12 +15,20 @@ from aiohttp import HttpVersion11, hdrs, web
 from shared import telemetry
 from shared.context import Context
 from shared.database import DATABASE_IS_AWAY, SAFE_REQUEST_ID
-from shared.errors import InvalidToken, MethodNotAllowed, NotFound, PayloadTooLarge, Refusal, Unavailable
+from shared.errors import (
+    InternalError,
+    InvalidToken,
+    MethodNotAllowed,
+    NotFound,
+    PayloadTooLarge,
+    Refusal,
+    Unavailable,
+)
 from shared.http import answers, cors
 from shared.http.admission import Admission, OrganisationIsKnown
 from shared.http.headers import security_headers
 from shared.http.load import Load, seconds_for
-from shared.http.operation import Route
+from shared.http.operation import Failures, Route
 from shared.http.streaming import Streamed
 from shared.identity import PUBLIC
 from shared.identity.roles import PUBLISHABLE
@@ -80,6 +88,7 @@ class _Edge:
         self.admissions: list[Admission] = []
         self._public: list[re.Pattern[str]] = []
         self._for_pages: list[re.Pattern[str]] = []
+        self._failures: list[tuple[re.Pattern[str], Failures | None]] = []
 
     def serve(self, app: web.Application, route: Route, admission: Admission) -> None:
         """Adds a route bare and under /v1, each with and without a trailing slash."""
@@ -90,6 +99,7 @@ class _Edge:
             if route.method == hdrs.METH_GET:
                 app.router.add_route(hdrs.METH_HEAD, path, handler, expect_handler=_expect)
         pattern = re.compile("(?:/v1)?" + re.sub(r"\{[^}]*\}", "[^/]+", bare) + "/?")
+        self._failures.append((pattern, route.operation.failures))
         if route.operation.permission == PUBLIC:
             self._public.append(pattern)
         if route.operation.permission in PUBLISHABLE:
@@ -128,13 +138,19 @@ class _Edge:
         except web.HTTPRequestEntityTooLarge:
             return answers.refuse(PayloadTooLarge())
 
-    async def _wrong_method(self, request: web.Request, allowed: Iterable[str]) -> web.Response:
+    async def _wrong_method(self, request: web.Request, allowed: Iterable[str]) -> web.StreamResponse:
+        failures = self._failures_of(request.path)
         if not any(pattern.fullmatch(request.path) for pattern in self._public):
             try:
                 await self.admissions[0].authenticate(request)
             except (InvalidToken, Unavailable) as refusal:
-                return answers.refuse(refusal)
-        return answers.refuse(MethodNotAllowed(headers={hdrs.ALLOW: ", ".join(sorted(allowed))}))
+                return _refuse(failures, refusal)
+        return _refuse(failures, MethodNotAllowed(headers={hdrs.ALLOW: ", ".join(sorted(allowed))}))
+
+    def _failures_of(self, path: str) -> Failures | None:
+        """How all operations of a path say what is wrong; None where they differ."""
+        found = {failures for pattern, failures in self._failures if pattern.fullmatch(path)}
+        return found.pop() if len(found) == 1 else None
 
     def _record(self, request: web.Request, status: int, seconds: float, request_id: str) -> None:
         route = request.get(_ROUTE, "unmatched")
@@ -167,13 +183,13 @@ def _handler(route: Route, admission: Admission, load: Load) -> Handler:
             async with asyncio.timeout(seconds_for(request, route.operation.seconds)):
                 response = await _run(request, route, admission, load, headers)
         except Refusal as refusal:
-            response = _refuse(route, refusal)
+            response = _refuse(route.operation.failures, refusal)
         except DATABASE_IS_AWAY as error:
             telemetry.log("dependency is away", level=logging.WARNING, route=route.path, reason=repr(error))
-            response = _refuse(route, Unavailable())
+            response = _refuse(route.operation.failures, Unavailable())
         except Exception as error:  # the last line of defence: logged whole, answered without the cause
             telemetry.log("request failed", level=logging.ERROR, error=error, route=route.path)
-            response = answers.internal_error()
+            response = _refuse(route.operation.failures, InternalError())
         if hdrs.VARY in headers and hdrs.VARY in response.headers:
             headers[hdrs.VARY] = f"{response.headers[hdrs.VARY]}, {headers[hdrs.VARY]}"
         response.headers.update(headers)
@@ -182,8 +198,7 @@ def _handler(route: Route, admission: Admission, load: Load) -> Handler:
     return handle
 
 
-def _refuse(route: Route, refusal: Refusal) -> web.StreamResponse:
-    failures = route.operation.failures
+def _refuse(failures: Failures | None, refusal: Refusal) -> web.StreamResponse:
     return answers.refuse(refusal) if failures is None else answers.respond(failures.tell(refusal))
 
 

@@ -8,7 +8,7 @@ from services.auth.domain.oauth import OAuthError
 from services.auth.pages.markup import Markup, policy
 from services.auth.pages.oauth import problem_page
 from services.auth.schemas.oauth import OAUTH_PROBLEM
-from shared.errors import RateLimited, Refusal, Unavailable, UnsupportedMediaType
+from shared.errors import InternalError, RateLimited, Refusal, Unavailable, UnsupportedMediaType
 from shared.http import Answer, Failures, Raw
 
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
@@ -29,6 +29,8 @@ def code_of(refusal: Refusal) -> str:
     """The error code for anything that is refused."""
     if isinstance(refusal, OAuthError):
         return refusal.code
+    if isinstance(refusal, InternalError):
+        return "server_error"
     return "temporarily_unavailable" if isinstance(refusal, Unavailable | RateLimited) else "invalid_request"
 
 
