@@ -12,7 +12,7 @@ from shared.database import Connection
 
 MOST_RANKED = 500
 DEEPEST = 2_000
-"""Of words that more recognitions have than are ranked, the newest are ranked, found among so many of the newest."""
+"""Of words that more recognitions have than are ranked, those among so many of the newest come first."""
 SAMPLE, MANY_OF_SAMPLE = 100, 20
 """As many of the newest ones tell that words are common: an index would only find that out by gathering all."""
 
@@ -72,15 +72,15 @@ async def search(tx: Connection, words: str, most: int) -> list[dict[str, Any]]:
 
 
 async def _to_rank(tx: Connection, words: str) -> list[int]:
-    """All that have the words, or the newest where that would be more than are ranked."""
-    reach = words, DEEPEST, MOST_RANKED + 1
-    newest: list[int] = await tx.fetchval(_NEWEST_IF_COMMON, *reach, SAMPLE, MANY_OF_SAMPLE)
-    if len(newest) <= MOST_RANKED:
-        found: list[int] = await tx.fetchval(_FOUND, words, MOST_RANKED + 1)
-        if len(found) <= MOST_RANKED:
-            return found
-        newest = await tx.fetchval(_NEWEST, *reach)
-    return newest[:MOST_RANKED]
+    """All that have the words; of more than are ranked, those among the newest, and others as far as there is room."""
+    newest: list[int] = await tx.fetchval(_NEWEST_IF_COMMON, words, DEEPEST, MOST_RANKED, SAMPLE, MANY_OF_SAMPLE)
+    if len(newest) == MOST_RANKED:
+        return newest
+    found: list[int] = await tx.fetchval(_FOUND, words, MOST_RANKED + 1)
+    if len(found) <= MOST_RANKED:
+        return found
+    newest = await tx.fetchval(_NEWEST, words, DEEPEST, MOST_RANKED)
+    return list(dict.fromkeys([*newest, *found]))[:MOST_RANKED]
 
 
 def marked(fragment: str) -> str:

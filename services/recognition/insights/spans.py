@@ -50,6 +50,7 @@ class Tiling:
 
 def tile(window: Window) -> Tiling:
     """The fewest sums that make up a time."""
+    window = Window(_not_too_late(window.since), _not_too_late(window.until))
     first = FIRST_DAY if window.since is None else _day_from(window.since)
     last = LAST_DAY if window.until is None else window.until.astimezone(UTC).date()
     if first >= last:
@@ -61,6 +62,10 @@ def tile(window: Window) -> Tiling:
     if window.until is not None and _midnight(last) < window.until:
         edges.append((_midnight(last), window.until))
     return Tiling(tuple(_days(first, last)), tuple(edges))
+
+
+def _not_too_late(moment: datetime | None) -> datetime | None:
+    return None if moment is None else min(moment, _midnight(LAST_DAY))
 
 
 def _days(first: date, last: date) -> Iterator[Part]:

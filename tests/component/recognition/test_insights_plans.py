@@ -27,7 +27,7 @@ SET session_replication_role = replica;
 SET search_path = recognition;
 INSERT INTO recognitions (org_id, given_by, given_for, core_value_id, text, given_at, hidden)
 SELECT 1 + number % 2, number / 2 % {PEOPLE}, (number / 2 + 1 + number % 7) % {PEOPLE} + 1000, number / 2 % 10,
-    CASE WHEN number % 12000 < 2 THEN 'Thanks, a rare one' ELSE 'Thanks' END,
+    CASE WHEN number % 12000 < 2 THEN 'Thanks, a rare one' WHEN number >= 47000 THEN 'Winterfest' ELSE 'Thanks' END,
     to_timestamp({int(NOW.timestamp())}) - (number / 2)::double precision / {ROWS} * interval '{DAYS} days',
     number % 40 = 7
 FROM generate_series(0, {2 * ROWS} - 1) AS number;
@@ -135,7 +135,7 @@ async def test_p2_2_summaries_read_sums(large: Database, window: Window) -> None
 
 async def test_p2_2_search_reads_what_it_ranks(large: Database) -> None:
     async with large.transaction(ORGANISATION, read_only=True) as tx:
-        for words, found in (("rare", 5), ("thanks", 10), ("nowhere", 0)):
+        for words, found in (("rare", 5), ("thanks", 10), ("winterfest", 10), ("nowhere", 0)):
             before = await tx.fetchval(READ, "recognitions")
             for _ in range(BEYOND_CUSTOM_PLANS):
                 assert len(await searching.search(tx, words, 10)) == found

@@ -58,6 +58,14 @@ def test_parts_and_edges_are_the_whole_time_and_no_more(one: datetime, other: da
     assert counts["month"] <= 22
 
 
+@pytest.mark.parametrize("since", ["0001-01-02", "1970-01-01", "9998-12-02", "9999-01-01", "9999-11-30", "9999-12-31"])
+def test_the_last_days_that_are_told_of_have_no_sums(since: str) -> None:
+    begins = datetime.fromisoformat(since).replace(tzinfo=UTC)
+    endless = Window(begins, datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC))
+    assert tile(endless) == tile(Window(min(begins, midnight(LAST_DAY)), midnight(LAST_DAY)))
+    assert all(part.last <= LAST_DAY for part in tile(endless).parts)
+
+
 def test_an_open_time_is_whole_years() -> None:
     assert tile(Window(None, None)) == tile(Window(midnight(FIRST_DAY), midnight(LAST_DAY)))
     assert [part.span for part in tile(Window(None, None)).parts] == ["year"]
