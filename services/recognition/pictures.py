@@ -10,11 +10,12 @@ import json
 import resource
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from PIL import Image
+    from PIL import Image, ImageFile
 
 MOST_PIXELS = 16_000_000
 """Of all frames together."""
@@ -24,6 +25,12 @@ ADDRESS_SPACE = 512 * 2**20
 LARGEST_FILE = 128 * 2**20
 REFUSED = 3
 WRITTEN_AS = {"PNG": "PNG", "JPEG": "JPEG", "MPO": "JPEG", "GIF": "GIF", "WEBP": "WEBP"}
+SIXTEEN_BITS = 2**16
+_SCALES: dict[str, Callable[[int], int]] = {
+    "RGB;16B": lambda value: value >> 8,
+    "L;2": lambda value: value * 85,
+    "L;4": lambda value: value * 17,
+}
 OPTIONS: dict[str, dict[str, Any]] = {
     "PNG": {"compress_level": 4},
     "JPEG": {"quality": 88, "comment": b""},
@@ -59,6 +66,7 @@ def rewrite(source: Path, target: Path, *, fitted: bool) -> dict[str, Any]:
             return _told(written_as, picture.size)
         if fitted:
             picture.draft("RGB", FITTED)
+        _tell_transparent_colour(picture)
         picture.load()
         ImageOps.exif_transpose(picture, in_place=True)
         shown = _fitted(picture) if fitted else _still(picture, written_as)
@@ -68,7 +76,32 @@ def rewrite(source: Path, target: Path, *, fitted: bool) -> dict[str, Any]:
         return _told(written_as, shown.size)
 
 
-def _fitted(picture: Image.Image) -> Image.Image:
+def _tell_transparent_colour(picture: ImageFile.ImageFile) -> None:
+    """PNG tells it in the file's depth; pixels are read in eight bits, but for grey ones of sixteen."""
+    scale = _SCALES.get(str(picture.tile[0].args)) if picture.format == "PNG" and picture.tile else None
+    colour = picture.info.get("transparency")
+    if scale is not None and isinstance(colour, tuple):
+        picture.info["transparency"] = tuple(map(scale, colour))
+    elif scale is not None and isinstance(colour, int):
+        picture.info["transparency"] = scale(colour)
+
+
+def _in_eight_bits(picture: Image.Image) -> Image.Image:
+    """Grey values up to 65,535 as values up to 255: converting alone would take all above 255 for white."""
+    from PIL import Image
+
+    if not picture.mode.startswith("I"):
+        return picture
+    wide, transparent = picture.convert("I"), picture.info.get("transparency")
+    grey = wide.point([value // 257 for value in range(SIXTEEN_BITS)], "L")
+    if transparent is None:
+        return grey
+    seen = wide.point([0 if value == transparent else 255 for value in range(SIXTEEN_BITS)], "L")
+    return Image.merge("LA", (grey, seen))
+
+
+def _fitted(whole: Image.Image) -> Image.Image:
+    picture = _in_eight_bits(whole)
     mode = "RGBA" if picture.has_transparency_data else "RGB"
     shown = picture if picture.mode == mode else picture.convert(mode)
     shown.thumbnail(FITTED)

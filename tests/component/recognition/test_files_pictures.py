@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import zlib
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from PIL import Image
@@ -83,6 +83,63 @@ async def test_tm10_transparency_stays(api: Api, given: int) -> None:
                 assert shown.convert("RGBA").getpixel((3, 3))[3] == 0  # type: ignore[index]
 
 
+SHADES = {
+    "grey of 16 bits": (("00" + "0000" + "4000" + "8000" + "ffff", 16, 0), [0, 63, 127, 255]),
+    "grey of 4 bits": (("00" + "05af", 4, 0), [0, 85, 170, 255]),
+    "grey of 2 bits": (("00" + "1b", 2, 0), [0, 85, 170, 255]),
+    "grey of 1 bit": (("00" + "50", 1, 0), [0, 255, 0, 255]),
+    "colours of 16 bits": (("00" + "0000" * 3 + "4000" * 3 + "8000" * 3 + "ffff" * 3, 16, 2), [0, 64, 128, 255]),
+    "grey and alpha of 16 bits": (
+        ("00" + "0000ffff" + "4000ffff" + "8000ffff" + "ffffffff", 16, 4), [0, 64, 128, 255]
+    ),
+}  # fmt: skip
+KEYED = {
+    "grey of 16 bits": ("00" + "0000" + "8001" + "8000" + "ffff", 16, 0, "8000"),
+    "grey of 4 bits": ("00" + "0a5f", 4, 0, "0005"),
+    "grey of 2 bits": ("00" + "27", 2, 0, "0001"),
+    "colours of 16 bits": ("00" + "0000" * 3 + "8001" * 3 + "1200" * 3 + "ffff" * 3, 16, 2, "1200" * 3),
+}
+
+
+async def shown(api: Api, kind: str, id_: int, sent: bytes) -> list[Any]:
+    """The pixels of what was kept of a picture, with red, green, blue and alpha."""
+    made = await uploaded(api, ANNA, kind, id_, sent)
+    with Image.open(io.BytesIO((await content(api, BEN, made["file_id"])).raw)) as kept:
+        if kept.mode == "I;16":
+            clear, values = kept.info.get("transparency"), cast("tuple[int, ...]", kept.get_flattened_data())
+            return [(*[value // 257] * 3, 255 * (value != clear)) for value in values]
+        pixels = kept.convert("RGBA")
+        return [pixels.getpixel((column, 0)) for column in range(kept.width)]
+
+
+@pytest.mark.parametrize("name", SHADES)
+async def test_tm10_shades_stay_as_they_are_in_any_depth(api: Api, given: int, name: str) -> None:
+    (rows, depth, colours), greys = SHADES[name]
+    sent = png(4, 1, bytes.fromhex(rows), depth=depth, colours=colours)
+    for kind, id_ in (("recognitions", given), ("users", ANNA.user_id)):
+        assert await shown(api, kind, id_, sent) == [(grey, grey, grey, 255) for grey in greys]
+
+
+@pytest.mark.parametrize("name", KEYED)
+async def test_tm10_one_transparent_colour_stays_the_only_one(api: Api, given: int, name: str) -> None:
+    rows, depth, colours, transparent = KEYED[name]
+    sent = png(4, 1, bytes.fromhex(rows), depth=depth, colours=colours, transparent=transparent)
+    for kind, id_ in (("recognitions", given), ("users", ANNA.user_id)):
+        assert [pixel[3] for pixel in await shown(api, kind, id_, sent)] == [255, 255, 0, 255]
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK", "P", "PA"])
+async def test_tm10_black_and_white_stay_apart(api: Api, given: int, mode: str) -> None:
+    form = {"CMYK": "JPEG", "PA": "WEBP"}.get(mode, "PNG")
+    halves = Image.new("L", (32, 8), 255)
+    halves.paste(0, (0, 0, 16, 8))
+    sent = encoded(halves.convert("RGB").convert(mode), form)
+    for kind, id_ in (("recognitions", given), ("users", ANNA.user_id)):
+        pixels = await shown(api, kind, id_, sent)
+        assert max(pixels[2][:3]) < 10, mode
+        assert min(pixels[29][:3]) > 245, mode
+
+
 async def test_tm10_all_modes_of_pictures_are_taken(api: Api, given: int) -> None:
     for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16", "CMYK", "YCbCr"):
         form = "JPEG" if mode in {"CMYK", "YCbCr"} else "PNG"
@@ -91,15 +148,21 @@ async def test_tm10_all_modes_of_pictures_are_taken(api: Api, given: int) -> Non
             assert (await upload(api, ANNA, kind, id_, sent)).status == 201, mode
 
 
+def chunk(name: bytes, data: bytes) -> bytes:
+    return len(data).to_bytes(4, "big") + name + data + zlib.crc32(name + data).to_bytes(4, "big")
+
+
+def png(width: int, height: int, rows: bytes, *, depth: int = 8, colours: int = 2, transparent: str = "") -> bytes:
+    """A PNG from its parts; `colours` is 0 for grey, 2 for RGB and 4 for grey with alpha."""
+    head = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([depth, colours, 0, 0, 0])
+    key = chunk(b"tRNS", bytes.fromhex(transparent)) if transparent else b""
+    rest = key + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + rest
+
+
 def bomb(side: int) -> bytes:
     """A PNG of a few kilobytes that says it is as wide and high as this; its rows are really there as long as cheap."""
-
-    def chunk(name: bytes, data: bytes) -> bytes:
-        return len(data).to_bytes(4, "big") + name + data + zlib.crc32(name + data).to_bytes(4, "big")
-
-    head = side.to_bytes(4, "big") * 2 + b"\x08\x02\x00\x00\x00"
-    rows = zlib.compress(bytes(1_000_000))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    return png(side, side, bytes(1_000_000))
 
 
 def many_frames() -> bytes:
