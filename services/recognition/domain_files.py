@@ -12,17 +12,17 @@ INVALID_FILE = "Invalid file data"
 LARGEST = 10 * 2**20
 MOST_ATTACHMENTS = 10
 PICTURES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
-_OFFICE = "application/vnd.openxmlformats-officedocument."
-_OPEN = "application/vnd.oasis.opendocument."
+OFFICE = "application/vnd.openxmlformats-officedocument."
+OPEN_DOCUMENT = "application/vnd.oasis.opendocument."
 DOCUMENTS = frozenset(
     {
         "application/pdf",
-        f"{_OFFICE}wordprocessingml.document",
-        f"{_OFFICE}spreadsheetml.sheet",
-        f"{_OFFICE}presentationml.presentation",
-        f"{_OPEN}text",
-        f"{_OPEN}spreadsheet",
-        f"{_OPEN}presentation",
+        f"{OFFICE}wordprocessingml.document",
+        f"{OFFICE}spreadsheetml.sheet",
+        f"{OFFICE}presentationml.presentation",
+        f"{OPEN_DOCUMENT}text",
+        f"{OPEN_DOCUMENT}spreadsheet",
+        f"{OPEN_DOCUMENT}presentation",
     }
 )
 

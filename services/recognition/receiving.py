@@ -1,4 +1,4 @@
-"""A file on its way in: from a form to a file of this machine, in little memory, its type told by its first bytes."""
+"""A file on its way in: from a form to a file of this machine, in little memory, its type told by its content."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pathlib import Path
 from aiohttp import BodyPartReader, MultipartReader, hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from services.recognition import archives
 from services.recognition.domain_files import INVALID_FILE, LARGEST, Attribute, check_type
 from shared.errors import InvalidData, PayloadTooLarge, UnsupportedMediaType
 
@@ -85,7 +86,7 @@ async def _the_part(form: MultipartReader) -> BodyPartReader:
 
 
 async def _receive_part(part: BodyPartReader, form: MultipartReader, attribute: Attribute, path: Path) -> Received:
-    digest, size, head, media_type = hashlib.sha256(), 0, b"", ""
+    digest, size, head = hashlib.sha256(), 0, b""
     with path.open("wb") as file:
         async for chunk in _chunks(part):
             size += len(chunk)
@@ -93,12 +94,13 @@ async def _receive_part(part: BodyPartReader, form: MultipartReader, attribute: 
                 raise FileTooLarge
             digest.update(chunk)
             await asyncio.to_thread(file.write, chunk)
-            if not media_type:
+            if len(head) < SNIFFED:
                 head += chunk
-                media_type = check_type(attribute, sniffed(head)) if len(head) >= SNIFFED else ""
+                if len(head) >= SNIFFED and not head.startswith(archives.SIGNATURE):
+                    check_type(attribute, sniffed(head))
     if not size:
         raise InvalidData(INVALID_FILE, fields={PART: "Is empty."})
-    media_type = media_type or check_type(attribute, sniffed(head))
+    media_type = check_type(attribute, await asyncio.to_thread(_type_of, path, head))
     async with asyncio.timeout(PAUSE_SECONDS):
         if await form.next() is not None:
             raise InvalidData(INVALID_FILE, fields={PART: "Send one part with this name, and no other."})
@@ -112,6 +114,10 @@ async def _chunks(part: BodyPartReader) -> AsyncIterator[bytes]:
         if not chunk:
             return
         yield chunk
+
+
+def _type_of(path: Path, head: bytes) -> str | None:
+    return archives.document_type(path) if head.startswith(archives.SIGNATURE) else sniffed(head)
 
 
 def sniffed(head: bytes) -> str | None:

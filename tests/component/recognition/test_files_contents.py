@@ -42,8 +42,32 @@ TAKEN = {
     "a.odt": (archive("mimetype", "content.xml"), "application/vnd.oasis.opendocument.text"),
     "lies.exe": (PDF, "application/pdf"),
 }
+ORDERS = {
+    "thumbnail first.docx": (
+        archive("docProps/thumbnail.jpeg", "customXml/item1.xml", "[Content_Types].xml", "word/document.xml"),
+        f"{OFFICE}wordprocessingml.document",
+    ),
+    "many pictures first.pptx": (
+        archive(
+            *(f"ppt/media/image{number}.jpeg" for number in range(99)), "[Content_Types].xml", "ppt/presentation.xml"
+        ),
+        f"{OFFICE}presentationml.presentation",
+    ),
+    "custom first.xlsx": (
+        archive("customXml/item1.xml", "xl/workbook.xml", "[Content_Types].xml"),
+        f"{OFFICE}spreadsheetml.sheet",
+    ),
+}
 REFUSED = {
     "svg": SVG, "html": HTML, "program": PROGRAM, "text": b"just words", "zip": archive("a.txt"),
+    "a program in an archive": archive("[Content_Types].xml", "word/a", "a.class"),
+    "two documents": archive("[Content_Types].xml", "word/document.xml", "xl/workbook.xml"),
+    "a template": archive("mimetype", "content.xml").replace(b"opendocument.text", b"opendocument.test"),
+    "an archive and more": archive("[Content_Types].xml", "word/document.xml") + HTML,
+    "more and an archive": archive("a.txt") + archive("[Content_Types].xml", "word/document.xml"),
+    "half an archive": archive("[Content_Types].xml", "word/document.xml")[:-40],
+    "an archive's head": archive("[Content_Types].xml")[:30],
+    "many entries": archive("[Content_Types].xml", "word/document.xml", *map(str, range(10_000))),
     "tiff": picture("TIFF"), "bmp": picture("BMP"), "icon": picture("ICO"),
     "half a head": picture()[:5], "head alone": picture()[:8],
     "html with a picture's head": b"GIF89a" + HTML,
@@ -67,6 +91,12 @@ async def test_tm10_the_first_bytes_tell_the_type(api: Api, given: int) -> None:
         shown = "inline" if media_type.startswith("image/") else "attachment"
         assert read.headers["Content-Disposition"] == f"{shown}; filename*=UTF-8''{name}"
         assert len(read.raw) == made["size"]
+
+
+async def test_tm10_a_document_is_one_in_whatever_order_its_parts_are(api: Api, given: int) -> None:
+    for name, (sent, media_type) in ORDERS.items():
+        made = await uploaded(api, ANNA, "recognitions", given, sent, name=name)
+        assert made["media_type"] == media_type, name
 
 
 async def test_tm10_what_does_not_fit_is_415(api: Api, given: int) -> None:
