@@ -8,7 +8,7 @@ from typing import Any
 
 from services.recognition.commands import campaigns as commands
 from services.recognition.commands.campaigns import INVALID, UnknownTeam
-from services.recognition.kinds_campaigns import CAMPAIGNS
+from services.recognition.kinds.campaigns import CAMPAIGNS
 from services.recognition.schemas import campaigns as schemas
 from services.recognition.store import campaigns as rows
 from services.recognition.store.campaigns import Campaign, Drive

@@ -6,9 +6,9 @@ from typing import Any
 
 import orjson
 
-from services.recognition import queries
 from services.recognition.commands import core_values as commands
 from services.recognition.domain import INVALID_CORE_VALUE, CoreValueInUse, DuplicateText, nested
+from services.recognition.queries import core_values as queries
 from services.recognition.routes import querying
 from services.recognition.schemas import core_values as schemas
 from services.recognition.store.core_values import CoreValue

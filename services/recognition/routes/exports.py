@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import replace
 
 from services.recognition.exporting import Exports, csv_lines, json_lines
-from services.recognition.kinds import RECOGNITIONS
+from services.recognition.kinds.recognitions import RECOGNITIONS
 from services.recognition.schemas import exports as schemas
 from shared.errors import RateLimited
 from shared.http import Answer, Call, Route, operation

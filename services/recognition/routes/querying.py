@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from services.recognition.kinds import CORE_VALUES, RECOGNITIONS
+from services.recognition.kinds.core_values import CORE_VALUES
+from services.recognition.kinds.recognitions import RECOGNITIONS
 from services.recognition.schemas import core_values as value_schemas
 from services.recognition.schemas import recognitions as schemas
 from shared.errors import InvalidData

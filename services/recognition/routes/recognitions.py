@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from services.recognition import queries
 from services.recognition.commands import allowances
 from services.recognition.commands import recognitions as commands
 from services.recognition.commands.recognitions import MODERATE
@@ -17,6 +16,7 @@ from services.recognition.domain import (
     UnknownPolicy,
     UnknownReceiver,
 )
+from services.recognition.queries import recognitions as queries
 from services.recognition.routes import querying
 from services.recognition.schemas import recognitions as schemas
 from services.recognition.store.allowances import Hi5Request

@@ -6,12 +6,12 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from services.recognition import queries_series
 from services.recognition.commands import series as commands
 from services.recognition.commands.campaigns import UnknownTeam
 from services.recognition.commands.series import TooManySeries
 from services.recognition.domain import INVALID_SERIES, UnknownOrganisation, UnknownReceiver
-from services.recognition.kinds_series import SERIES
+from services.recognition.kinds.series import SERIES
+from services.recognition.queries import series as queries
 from services.recognition.schemas import series as schemas
 from services.recognition.store import series as rows
 from services.recognition.store.series import Series, Thanks
@@ -74,7 +74,7 @@ async def show_series(call: Call) -> Answer:
 )
 async def list_occurrences(call: Call) -> Answer:
     async with call.read() as tx:
-        page = await queries_series.occurrences(tx, call.path["id"], call.page)
+        page = await queries.occurrences(tx, call.path["id"], call.page)
     if page is None:
         raise NotFound(RESOURCE)
     return listed(call, page.rows, total=page.total, next_cursor=page.next_cursor)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import marshmallow as ma
 
-from services.recognition.kinds import RECOGNITIONS
+from services.recognition.kinds.recognitions import RECOGNITIONS
 from shared.http import PageQuery
 from shared.query import in_query_string
 

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from services.recognition.kinds import CORE_VALUES, RECOGNITIONS
-from services.recognition.kinds_campaigns import CAMPAIGNS
-from services.recognition.kinds_series import SERIES
+from services.recognition.kinds.campaigns import CAMPAIGNS
+from services.recognition.kinds.core_values import CORE_VALUES
+from services.recognition.kinds.recognitions import RECOGNITIONS
+from services.recognition.kinds.series import SERIES
 from shared.database import Database
 from shared.query import Kind, cursors
 from shared.query.asking import EPOCH

@@ -1,4 +1,4 @@
-"""Reads for the API: SQL straight to the answer."""
+"""Recognitions and the hi5s on them as clients see them."""
 
 from __future__ import annotations
 
@@ -7,25 +7,14 @@ from typing import Any, NamedTuple, cast
 
 import asyncpg
 
+from services.recognition.queries.rows import Rows
 from shared.database import Connection, Database
 from shared.http import Page, Raw, decode_cursor, encode_cursor
 
-_CORE_VALUES = "SELECT documents, total FROM core_value_documents($1)"
-_CORE_VALUE = """
-SELECT id, text, description, parent_core_value_id, org_id, thumbnail, version FROM core_values WHERE id = $1
-"""
 _FEED = "SELECT documents, last_at, last_id FROM feed($1, $2, $3, $4, $5, $6, $7, $8, $9)"
 _TOTAL = "SELECT count_feed($1, $2, $3, $4, $5)"
 _RECOGNITION = "SELECT document, version FROM recognition_document($1, $2, $3)"
 _HI5S = "SELECT documents, total, last_id FROM hi5s_page($1, $2, $3, $4, $5, $6)"
-
-
-class Rows(NamedTuple):
-    """A page of rows as JSON."""
-
-    rows: Raw
-    total: int | None
-    next_cursor: str | None
 
 
 class Document(NamedTuple):
@@ -52,23 +41,6 @@ class Filters(NamedTuple):
 
 def _distinct(ids: Sequence[int] | None) -> list[int] | None:
     return None if ids is None else sorted(set(ids))
-
-
-async def core_values(database: Database, org_id: int) -> tuple[Raw, int]:
-    """All of the organisation's, in the order of their ids, and how many."""
-    async with database.connection() as connection:
-        found = await connection.fetchrow(_CORE_VALUES, org_id)
-    documents, count = cast(asyncpg.Record, found)
-    return Raw(documents), count
-
-
-async def core_value(tx: Connection, value_id: int) -> tuple[dict[str, Any], int] | None:
-    """A core value and its version."""
-    row = await tx.fetchrow(_CORE_VALUE, value_id)
-    if row is None:
-        return None
-    found = dict(row)
-    return found, found.pop("version")
 
 
 async def feed(database: Database, org_id: int, filters: Filters, page: Page) -> Rows:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.recognition.queries import Rows
+from services.recognition.queries.rows import Rows
 from shared.database import Connection
 from shared.http import Page, Raw, decode_cursor, encode_cursor
 

@@ -1,0 +1,1 @@
+"""What can be queried, and by what."""

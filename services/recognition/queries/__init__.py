@@ -1,0 +1,1 @@
+"""Reads for the API: SQL straight to the answer."""
