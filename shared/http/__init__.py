@@ -2,6 +2,7 @@
 
 from shared.http.answers import Answer, Raw, created, listed, listed_whole, no_content, ok, tagged
 from shared.http.call import Call
+from shared.http.few import listed_few
 from shared.http.operation import Failures, Operation, Route, operation
 from shared.http.paging import Page, PageQuery, decode_cursor, encode_cursor
 
@@ -18,6 +19,7 @@ __all__ = [
     "decode_cursor",
     "encode_cursor",
     "listed",
+    "listed_few",
     "listed_whole",
     "no_content",
     "ok",

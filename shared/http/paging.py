@@ -69,22 +69,34 @@ class Page:
         return ", ".join(links)
 
 
-def encode_cursor(*keys: int) -> str:
+def is_paged(query: Mapping[str, Any]) -> bool:
+    """Whether a loaded query names anything of a page."""
+    return not PageQuery().load_fields.keys().isdisjoint(query)
+
+
+def encode_cursor(*keys: int | str) -> str:
     """An opaque cursor from the sort keys of the last row."""
     return base64.urlsafe_b64encode(orjson.dumps(keys)).decode().rstrip("=")
 
 
 def decode_cursor(cursor: str, count: int) -> Sequence[int]:
-    """The `count` sort keys of a cursor. Raises `InvalidData` naming `cursor`."""
+    """The `count` sort keys of a cursor, all integers. Raises `InvalidData` naming `cursor`."""
+    return decode_keys(cursor, [int] * count)
+
+
+def decode_keys(cursor: str, types: Sequence[type]) -> Sequence[Any]:
+    """The sort keys of a cursor, which are of these types. Raises `InvalidData` naming `cursor`."""
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         keys = orjson.loads(raw)
     except (binascii.Error, ValueError):
         keys = None
-    if not isinstance(keys, list) or len(keys) != count or not all(_is_key(key) for key in keys):
+    if not isinstance(keys, list) or len(keys) != len(types) or not all(map(_is_key, keys, types)):
         raise InvalidData("Invalid query", fields={"cursor": "Not a cursor that was given here."})
     return keys
 
 
-def _is_key(key: Any) -> bool:
-    return type(key) is int and abs(key) <= LARGEST_ID
+def _is_key(key: Any, type_: type) -> bool:
+    if type_ is int:
+        return type(key) is int and abs(key) <= LARGEST_ID
+    return type(key) is type_

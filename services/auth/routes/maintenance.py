@@ -11,13 +11,14 @@ from services.auth.commands.maintenance import INVALID, Plan
 from services.auth.queries import maintenance as queries
 from services.auth.queries.people import Document
 from services.auth.routes.answering import CONFIRM_SECONDS, shown
+from services.auth.schemas import PAGE_QUERY
 from services.auth.schemas import maintenance as schemas
 from services.auth.store import maintenance as rows
 from services.auth.store.maintenance import PlannedWindow
 from shared import outbox
 from shared.database import Connection
 from shared.errors import Conflict, InvalidData, NotFound, VersionMismatch
-from shared.http import Answer, Call, created, listed_whole, no_content, operation
+from shared.http import Answer, Call, created, listed_few, no_content, operation
 from shared.identity import PUBLIC
 from shared.identity.principal import SYSTEM_ORGANISATION
 
@@ -30,15 +31,18 @@ Change = Callable[[Connection], Awaitable[tuple[Answer, UUID]]]
 
 @operation(
     summary="The maintenance windows that run or are to come, the earliest first",
+    description="The whole list, unless a page is asked for.",
     permission=PUBLIC,
+    query=PAGE_QUERY,
     answers={200: schemas.MAINTENANCE_WINDOW},
+    invalid="Invalid query",
     tag=TAG,
     many=True,
 )
 async def list_maintenance_windows(call: Call) -> Answer:
     async with call.read() as tx:
-        found, number = await queries.list_windows(tx, call.context.clock())
-    return listed_whole(call, found, number)
+        found = await queries.list_windows(tx, call.context.clock())
+    return listed_few(call, found, "starts_at", "id")
 
 
 @operation(

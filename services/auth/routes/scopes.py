@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from services.auth.queries import credentials as queries
+from services.auth.schemas import PAGE_QUERY
 from services.auth.schemas import credentials as schemas
 from shared.errors import InvalidToken
-from shared.http import Answer, Call, listed_whole, ok, operation
+from shared.http import Answer, Call, listed_few, ok, operation
 from shared.identity import AUTHENTICATED, Role
 from shared.identity.roles import TABLE
 
@@ -21,14 +22,17 @@ SCOPES = [
 
 @operation(
     summary="All scopes, what each opens, and the roles that hold it",
+    description="The whole list, unless a page is asked for.",
     permission=AUTHENTICATED,
+    query=PAGE_QUERY,
     answers={200: schemas.SCOPE},
+    invalid="Invalid query",
     tag="Scopes",
     tenant=False,
     many=True,
 )
 async def list_scopes(call: Call) -> Answer:
-    return listed_whole(call, SCOPES, len(SCOPES))
+    return listed_few(call, SCOPES, "scope")
 
 
 @operation(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from services.auth.commands import value_lists as commands
 from services.auth.commands.issuing import hold_caller
+from services.auth.schemas import PAGE_QUERY
 from services.auth.schemas import value_lists as schemas
 from services.auth.store import value_lists as rows
 from services.auth.store.value_lists import ValueList
 from shared.database import Connection
 from shared.errors import Conflict, InvalidData, NotFound, VersionMismatch
-from shared.http import Answer, Call, created, listed_whole, no_content, ok, operation
+from shared.http import Answer, Call, created, listed_few, no_content, ok, operation
 
 INVALID = "Invalid value list data"
 RESOURCE = "Value list"
@@ -19,16 +20,18 @@ VIEW, MANAGE = "view:value_list", "manage:value_list"
 
 @operation(
     summary="The value lists of the organisation, by name",
+    description="The whole list, unless a page is asked for.",
     permission=VIEW,
+    query=PAGE_QUERY,
     answers={200: schemas.VALUE_LIST},
-    invalid=INVALID,
+    invalid="Invalid query",
     tag=TAG,
     many=True,
 )
 async def list_value_lists(call: Call) -> Answer:
     async with call.read() as tx:
         found = await rows.all_value_lists(tx)
-    return listed_whole(call, [_document(one) for one in found], len(found))
+    return listed_few(call, [_document(one) for one in found], "name")
 
 
 @operation(
