@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from services.recognition import collecting, consumers, giving
+from services.recognition import consumers, giving
 from services.recognition.exporting import exporting
-from services.recognition.files import storing
+from services.recognition.files import collecting
+from services.recognition.files.transfers import storing
 from services.recognition.insights import folding
 from services.recognition.insights import routes as insights
 from services.recognition.routes import campaigns, core_values, exports, files, proof, querying, recognitions, series

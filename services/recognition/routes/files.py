@@ -23,10 +23,10 @@ from services.recognition.domain_files import (
     WrongContent,
     attribute_of,
 )
-from services.recognition.files import Files
-from services.recognition.receiving import WHOLE_SECONDS, FileTooLarge, Received, received
+from services.recognition.files.receiving import WHOLE_SECONDS, FileTooLarge, Received, received
+from services.recognition.files.storage import Missing
+from services.recognition.files.transfers import Files
 from services.recognition.schemas import files as schemas
-from services.recognition.storage import Missing
 from services.recognition.store import files as store
 from services.recognition.store.files import Content, Entry
 from shared import idempotency

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from services.recognition import receiving
 from services.recognition.domain_files import LARGEST
-from services.recognition.receiving import shown_name
+from services.recognition.files import receiving
+from services.recognition.files.receiving import shown_name
 from tests.component.recognition.filing import (
     HTML,
     PDF,

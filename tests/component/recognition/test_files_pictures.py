@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from services.recognition import pictures, rewriting
+from services.recognition.files import pictures, rewriting
 from tests.component.recognition.filing import content, encoded, moving, picture, upload, uploaded
 from tests.component.recognition.world import ANNA, BEN, Api
 

@@ -16,13 +16,13 @@ import pytest
 from environs import Env
 from moto.server import ThreadedMotoServer
 
-from services.recognition import collecting, files, receiving
 from services.recognition.commands import files as commands
 from services.recognition.domain_files import LARGEST
+from services.recognition.files import collecting, receiving, transfers
+from services.recognition.files.storage import Missing, Storage, opened
+from services.recognition.files.storage.directory import Directory
 from services.recognition.places import Places
 from services.recognition.settings import Settings
-from services.recognition.storage import Missing, Storage, opened
-from services.recognition.storage.directory import Directory
 from shared.clock import utc_now
 from shared.context import Context
 from shared.errors import Unavailable
@@ -176,7 +176,7 @@ async def context(api: Api, world: World) -> AsyncIterator[Context]:
         "recognition", settings, world.database, Verifier(expected_of(settings), utc_now), utc_now,
         Usage("recognition", utc_now),
     )  # fmt: skip
-    async with files.storing(made):
+    async with transfers.storing(made):
         yield made
 
 
@@ -224,7 +224,7 @@ async def test_tm10_an_upload_that_never_committed_is_collected(
 
 
 async def test_tm10_what_was_being_received_in_a_crash_is_cleared(api: Api, context: Context) -> None:
-    incoming = context.get(files.Files).storage.incoming
+    incoming = context.get(transfers.Files).storage.incoming
     old, new = incoming / "peerly-upload-old", incoming / "peerly-upload-new"
     for folder in (old, new):
         folder.mkdir()
@@ -282,8 +282,8 @@ async def test_s47_no_more_than_sixteen_large_downloads_of_one_person_at_once(
     made = await uploaded(api, ANNA, "recognitions", given, PDF + bytes(MEBIBYTE))
     monkeypatch.setattr(Directory, "read", slowly)
     path, headers = f"/filecontent/{made['file_id']}", {"Authorization": f"Bearer {CLEO.token}"}
-    unread = [await api.session.get(api.address + path, headers=headers) for _ in range(files.DOWNLOADS_OF_ONE)]
-    assert [answer.status for answer in unread] == [200] * files.DOWNLOADS_OF_ONE
+    unread = [await api.session.get(api.address + path, headers=headers) for _ in range(transfers.DOWNLOADS_OF_ONE)]
+    assert [answer.status for answer in unread] == [200] * transfers.DOWNLOADS_OF_ONE
     assert (await api.get(CLEO, path)).code == (503, "unavailable")
     assert (await api.get(CLEO, path, Range="bytes=0-9")).status == 206
     go_on.set()

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from services.recognition.storage.interface import CHUNK, Missing
+from services.recognition.files.storage.interface import CHUNK, Missing
 from shared.errors import Unavailable
 
 OWNER_ONLY = 0o700

@@ -13,8 +13,8 @@ from pathlib import Path
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, DummyCookieJar
 from aiohttp_s3_client import S3Client
 
+from services.recognition.files.storage.interface import CHUNK, Missing
 from services.recognition.settings import S3Settings
-from services.recognition.storage.interface import CHUNK, Missing
 from shared.errors import Unavailable
 
 TIMEOUT = ClientTimeout(total=None, sock_connect=2, sock_read=10)

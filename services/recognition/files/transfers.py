@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import cast
 
+from services.recognition.files.rewriting import Rewriter
+from services.recognition.files.storage import Storage, opened
 from services.recognition.places import Places
-from services.recognition.rewriting import Rewriter
 from services.recognition.settings import Settings
-from services.recognition.storage import Storage, opened
 from shared.context import Context
 from shared.errors import Unavailable
 

@@ -10,8 +10,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.recognition import pictures
 from services.recognition.domain_files import PICTURES, WrongContent
+from services.recognition.files import pictures
 from shared.errors import Unavailable
 
 PROGRAM = Path(pictures.__file__)

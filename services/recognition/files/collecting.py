@@ -9,8 +9,8 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
-from services.recognition.files import Files
-from services.recognition.receiving import PREFIX
+from services.recognition.files.receiving import PREFIX
+from services.recognition.files.transfers import Files
 from services.recognition.store import files as store
 from shared.context import Context
 from shared.telemetry import log

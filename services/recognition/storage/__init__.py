@@ -1,6 +1,0 @@
-"""Where contents of files are kept: one small interface with two ways behind it."""
-
-from services.recognition.storage.interface import Missing, Storage
-from services.recognition.storage.opening import opened
-
-__all__ = ["Missing", "Storage", "opened"]
