@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from aiohttp import hdrs, web
@@ -50,9 +51,6 @@ class Admission:
         operation = route.operation
         caller = await self._caller(request, operation, headers)
         org_id = await self._organisation(request, operation, caller)
-        if operation.limit is not None:
-            dear = self._of_dear_things.setdefault(operation.limit, RateLimiter(operation.limit))
-            self._limit(dear, str(org_id), headers)
         path, words, query, body = await _inputs(request, operation)
         parsing.accepts(request)
         if request.method not in READING and not operation.during_maintenance:
@@ -69,6 +67,7 @@ class Admission:
             words=words,
             query=query,
             body=body,
+            count_as_dear=partial(self._count_as_dear, operation.limit, org_id, headers),
             if_match=_if_match(request),
             idempotency_key=_idempotency(request, route, caller, {"path": [path, words], "query": query, "body": body}),
         )
@@ -118,6 +117,10 @@ class Admission:
         headers.update(verdict.headers(limiter.policy))
         if not verdict.allowed:
             raise RateLimited(verdict.reset)
+
+    def _count_as_dear(self, policy: Policy | None, org_id: int, headers: dict[str, str]) -> None:
+        if policy is not None:
+            self._limit(self._of_dear_things.setdefault(policy, RateLimiter(policy)), str(org_id), headers)
 
     def _limit_together(self, caller: Principal, headers: dict[str, str]) -> None:
         """The caller's own limit is what answers tell of, as long as their organisation's is not used up.

@@ -29,7 +29,11 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Call:
-    """A request whose caller, permission, path, query and body have been checked."""
+    """A request whose caller, permission, path, query and body have been checked.
+
+    Before it does what is dear, the handler of an operation with a `limit` calls `count_as_dear`, which raises
+    `RateLimited`.
+    """
 
     context: Context
     request: web.Request
@@ -42,6 +46,7 @@ class Call:
     words: dict[str, str]
     query: dict[str, Any]
     body: dict[str, Any]
+    count_as_dear: Callable[[], None]
     if_match: frozenset[int] | None
     idempotency_key: idempotency.Key | None
 

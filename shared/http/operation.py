@@ -43,7 +43,7 @@ class Operation:
     The body is JSON, an HTML form's fields where it is a `form`, or parts with files where it is an `upload`, which the
     handler reads itself; without `failures` errors come in the envelope. The work takes `seconds` at most.
     `other_media_types` are further forms of a success that is not enveloped, as text. What is dear has a `limit` for
-    each organisation besides those that everything has.
+    each organisation besides those that everything has; its handler counts with `Call.count_as_dear`.
     """
 
     summary: str

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from asyncpg import Record
 
@@ -22,26 +23,42 @@ TRIES = 3
 PAUSE_SECONDS = 0.5
 
 
-async def pages(call: Call, kind: Kind, asked: Asked) -> AsyncGenerator[list[str], None]:
-    """The JSON of the rows, as many at once as the asked page has; the first page may be empty.
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """A query that indexes serve, and its first page."""
 
-    Each row that is there from the first page to the last, and keeps its sort keys, comes once. Raises `InvalidData`
-    for what no index serves, and what the database raises, for a later page after some tries.
-    """
+    asked: Asked
+    planned: Planned
+    now: datetime
+
+
+async def walk_of(call: Call, kind: Kind, asked: Asked) -> Walk:
+    """Raises `InvalidData` for what no index serves."""
     message, now = call.operation.invalid, call.context.clock()
     try:
         async with call.read() as tx:
             asked = await resolved(tx, kind, asked, message)
-            planned = plan(kind, asked, now, message)
-            rows = await tx.fetch(planned.page.text, *planned.page.values)
+            return Walk(asked, plan(kind, asked, now, message), now)
     except InvalidData as refusal:
         raise InvalidData(message, fields=as_parameters(refusal.fields)) from None
+
+
+async def pages(call: Call, kind: Kind, walk: Walk) -> AsyncGenerator[list[str], None]:
+    """The JSON of the rows, as many at once as the asked page has; the first page may be empty.
+
+    Each row that is there from the first page to the last, and keeps its sort keys, comes once. Raises what the
+    database raises, for a later page after some tries.
+    """
+    asked, planned = walk.asked, walk.planned
+    async with call.read() as tx:
+        rows = await tx.fetch(planned.page.text, *planned.page.values)
     while True:
         yield [row["document"] for row in rows[: asked.page.limit]]
         if len(rows) <= asked.page.limit:
             return
         cursor = cursors.encode(planned.order, tuple(rows[asked.page.limit - 1])[1:])
-        planned = plan(kind, replace(asked, page=replace(asked.page, cursor=cursor)), now, message)
+        page = replace(asked.page, cursor=cursor)
+        planned = plan(kind, replace(asked, page=page), walk.now, call.operation.invalid)
         rows = await _patiently(call, planned)
 
 

@@ -173,6 +173,20 @@ async def test_s25_exports_of_an_organisation_have_a_limit_of_their_own(
         assert (await target.ask("GET /recognitions", tokens[0]))[0] == 200
 
 
+async def test_s25_what_exports_nothing_uses_up_no_export(
+    scratch: ScratchDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recognition = next(service for service in SERVICES if service.name == "recognition")
+    path, token = "/exports/recognitions.csv", session_of(PERSON)
+    async with limited(recognition, scratch, monkeypatch) as target:
+        for _ in range(2 * EXPORTS.burst):
+            assert (await target.ask(f"HEAD {path}", token))[0] == 200
+            for query in ("filter[core_value_id]=1&filter[id][gt]=5", "filter[nothing]=1", "nothing=1"):
+                assert (await target.ask(f"GET {path}?{query}", token))[0] == 400
+        statuses = [(await target.ask(f"GET {path}", token))[0] for _ in range(EXPORTS.burst + 1)]
+        assert statuses == [200] * EXPORTS.burst + [429]
+
+
 async def test_s25_who_has_no_valid_token_has_the_limit_of_the_address(target: Target) -> None:
     tokens = [None, "no.such.token", session_of(PERSON)[:-4] + "AAAA"]
     await target.flood(tokens, TIMES * PER_ADDRESS.burst, PER_ADDRESS)

@@ -9,6 +9,7 @@ from services.recognition.schemas import recognitions as schemas
 from shared.errors import InvalidData
 from shared.http import Answer, Call, Route
 from shared.query import answer, asked_in, in_query_string, partly, query_route
+from shared.query.asking import Filter
 
 ROUTES: tuple[Route, ...] = (
     query_route("recognitions", RECOGNITIONS, permission="view:recognition", tag="Recognitions"),
@@ -22,10 +23,14 @@ APART = "Does not go with filter, sort and fields."
 _OWN = ("given_by", "given_for", "core_value_id")
 
 
+def own_filters(call: Call) -> Filter:
+    """The feed's own parameters as filters of a query."""
+    return {name: {"in": call.query[name]} for name in _OWN if name in call.query}
+
+
 async def recognitions(call: Call) -> Answer | None:
     """The answer where the query string has a filter, sort keys or fields. Raises `InvalidData`."""
-    own = {name: {"in": call.query[name]} for name in _OWN if name in call.query}
-    asked = asked_in(RECOGNITIONS, call.query, own)
+    asked = asked_in(RECOGNITIONS, call.query, own_filters(call))
     if asked is None:
         return None
     _refuse(call.query["status"] == "hidden", "status", call)

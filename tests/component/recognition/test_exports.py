@@ -76,6 +76,14 @@ async def test_filters_and_sorts_are_those_of_queries(api: Api, stock: Stock) ->
     ):
         lines = await exported(api, f"?{query}")
         assert [int(line[0]) for line in lines] == stock.expected(filters, sort), query
+    for own, filters in (
+        ("given_by=11", {"given_by": 11}),
+        ("given_for=12,13&status=visible", {"given_for": {"in": [12, 13]}}),
+        (f"core_value_id={stock.values[0]}&filter[given_by]=11", {"core_value_id": stock.values[0], "given_by": 11}),
+        ("given_by=999999", {"given_by": 999999}),
+    ):
+        lines = await exported(api, f"?{own}")
+        assert [int(line[0]) for line in lines] == stock.expected(filters, ["-given_at"]), own
     [number] = await exported(api, "?filter[text][contains]=thanks 11")
     assert number[8] == "Thanks 11"
     assert await exported(api, "?filter[given_by]=4711") == []
@@ -120,12 +128,20 @@ async def test_s4_exports_are_for_admins(api: Api, stock: Stock) -> None:
         ("filter[given_by]=x", "filter[given_by]"),
         ("filter[given_by]=11&sort=id", "sort"),
         ("sort=text", "sort"),
+        ("given_by=x", "given_by"),
+        ("given_By=11", "given_By"),
+        ("from=5", "from"),
+        ("limit=5", "limit"),
+        ("fields=id", "fields"),
+        ("status=hidden", "status"),
+        ("given_by=11&given_by=12", "given_by"),
         ("filter[given_by]=11&filter[id][gt]=5&filter[given_at][ge]=5&sort=-id", "sort"),
     ],
 )
 async def test_what_no_query_takes_no_export_takes(api: Api, query: str, wrong: str) -> None:
     reply = await api.get(ADMIN, f"{CSV}?{query}")
     assert (reply.status, list(reply.error["fields"])) == (400, [wrong])
+    assert (await api.ask(ADMIN, "HEAD", f"{CSV}?{query}")).status == 400
 
 
 FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", '=cmd|"/c calc"!A1', "＝1+1", '=HYPERLINK("http://x","y")']
