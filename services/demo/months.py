@@ -12,10 +12,10 @@ from services.demo.stage import Stage
 from services.demo.story import Applause, Story, Thanks
 from services.moderation.commands import Report, Review, report_recognition, review_recognition
 from services.moderation.domain import UnknownRecognition
-from services.recognition import domain
 from services.recognition.commands import allowances, imports
 from services.recognition.commands.imports import OldCoreValue
 from services.recognition.commands.recognitions import import_recognitions
+from services.recognition.domain import recognitions as domain
 from services.recognition.store.allowances import Hi5Request
 from services.recognition.store.imports import Colleague as Member
 from services.recognition.store.imports import ids_of

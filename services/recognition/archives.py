@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from services.recognition.domain_files import DOCUMENTS, OFFICE, OPEN_DOCUMENT
+from services.recognition.domain.files import DOCUMENTS, OFFICE, OPEN_DOCUMENT
 
 SIGNATURE = b"PK\x03\x04"
 MOST_ENTRIES = 10_000

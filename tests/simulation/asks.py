@@ -10,7 +10,7 @@ import orjson
 from services.recognition.commands import allowances
 from services.recognition.commands import recognitions as thanks
 from services.recognition.commands.recognitions import GiveRecognition
-from services.recognition.domain import NoAllowance, UnknownPolicy
+from services.recognition.domain.recognitions import NoAllowance, UnknownPolicy
 from services.recognition.store.allowances import Hi5Request
 from shared import idempotency
 from shared.database import Connection, Database

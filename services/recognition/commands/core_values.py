@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from services.recognition.domain import DuplicateText, Tree, text_key
+from services.recognition.domain.core_values import DuplicateText, Tree
+from services.recognition.domain.texts import text_key
 from services.recognition.store import core_values as store
 from services.recognition.store.core_values import CoreValue, Draft
 from shared import outbox

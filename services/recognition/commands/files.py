@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from services.recognition import domain
 from services.recognition.commands import core_values
 from services.recognition.commands.recognitions import ADMINS, MODERATE
-from services.recognition.domain_files import MOST_ATTACHMENTS, Attribute, TooManyFiles, UnknownHolder
+from services.recognition.domain import recognitions as domain
+from services.recognition.domain.files import MOST_ATTACHMENTS, Attribute, TooManyFiles, UnknownHolder
 from services.recognition.store import core_values as core_value_rows
 from services.recognition.store import files as store
 from services.recognition.store import recognitions as recognition_rows

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from services.recognition.commands.core_values import told
-from services.recognition.domain import Tree, text_key
+from services.recognition.domain.core_values import Tree
+from services.recognition.domain.texts import text_key
 from services.recognition.store import core_values as store
 from services.recognition.store import imports as rows
 from services.recognition.store.core_values import CoreValue, Draft

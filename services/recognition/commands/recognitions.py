@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.recognition import domain
-from services.recognition.domain import Standing
+from services.recognition.domain import recognitions as domain
+from services.recognition.domain.recognitions import Standing
 from services.recognition.store import allowances
 from services.recognition.store import recognitions as store
 from services.recognition.store.recognitions import Given, Imported, Step

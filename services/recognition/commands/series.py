@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 
-from services.recognition import domain, recurrence
+from services.recognition import recurrence
 from services.recognition.commands.campaigns import UnknownTeam
 from services.recognition.commands.recognitions import ADMINS
-from services.recognition.domain import INVALID_SERIES, UnknownOrganisation
+from services.recognition.domain import recognitions as domain
+from services.recognition.domain.recognitions import INVALID_SERIES, UnknownOrganisation
 from services.recognition.store import allowances, occurrences, teams
 from services.recognition.store import recognitions as people
 from services.recognition.store import series as store

@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.recognition.domain_files import PICTURES, WrongContent
+from services.recognition.domain.files import PICTURES, WrongContent
 from services.recognition.files import pictures
 from shared.errors import Unavailable
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, cast
 
 import asyncpg
 
-from services.recognition.domain import UnknownOrganisation
+from services.recognition.domain.recognitions import UnknownOrganisation
 from services.recognition.insights import statements
 from services.recognition.insights.givers import GIVERS_SINCE
 from services.recognition.insights.spans import Window, tile

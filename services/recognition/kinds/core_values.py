@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.recognition.domain import text_key
+from services.recognition.domain.texts import text_key
 from services.recognition.schemas.core_values import CORE_VALUE
 from shared.http.fields import Id, Text
 from shared.query import Field, Index, Kind

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.recognition.domain import text_key
+from services.recognition.domain.texts import text_key
 from services.recognition.schemas import series as schemas
 from shared.http.fields import Id, Text
 from shared.query import Field, Index, Kind

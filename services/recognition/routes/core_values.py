@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from services.recognition.commands import core_values as commands
-from services.recognition.domain import INVALID_CORE_VALUE, CoreValueInUse, DuplicateText, nested
+from services.recognition.domain.core_values import INVALID_CORE_VALUE, CoreValueInUse, DuplicateText, nested
 from services.recognition.queries import core_values as queries
 from services.recognition.routes import querying
 from services.recognition.schemas import core_values as schemas

@@ -15,7 +15,7 @@ from aiohttp import hdrs
 from services.recognition.commands import files as commands
 from services.recognition.commands.files import FIRST_VERSION, Holder
 from services.recognition.commands.recognitions import MODERATE
-from services.recognition.domain_files import (
+from services.recognition.domain.files import (
     ATTRIBUTES,
     INVALID_FILE,
     PICTURES,

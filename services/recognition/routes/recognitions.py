@@ -8,7 +8,7 @@ from typing import Any
 from services.recognition.commands import allowances
 from services.recognition.commands import recognitions as commands
 from services.recognition.commands.recognitions import MODERATE
-from services.recognition.domain import (
+from services.recognition.domain.recognitions import (
     INVALID_HI5,
     INVALID_RECOGNITION,
     NoAllowance,

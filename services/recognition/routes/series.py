@@ -9,7 +9,7 @@ from typing import Any
 from services.recognition.commands import series as commands
 from services.recognition.commands.campaigns import UnknownTeam
 from services.recognition.commands.series import TooManySeries
-from services.recognition.domain import INVALID_SERIES, UnknownOrganisation, UnknownReceiver
+from services.recognition.domain.recognitions import INVALID_SERIES, UnknownOrganisation, UnknownReceiver
 from services.recognition.kinds.series import SERIES
 from services.recognition.queries import series as queries
 from services.recognition.schemas import series as schemas

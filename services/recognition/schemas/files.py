@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import marshmallow as ma
 
-from services.recognition.domain_files import ATTRIBUTES
+from services.recognition.domain.files import ATTRIBUTES
 from shared.http.fields import Choice, Count, EpochSeconds, Id
 
 KINDS = tuple(ATTRIBUTES)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, cast
 import asyncpg
 import orjson
 
-from services.recognition.domain import AlreadyGiven, NoAllowance, OwnRecognition, UnknownRecognition
+from services.recognition.domain.recognitions import AlreadyGiven, NoAllowance, OwnRecognition, UnknownRecognition
 from shared.contracts import quota
 from shared.contracts.recognition import Allowance
 from shared.database import Connection, Database

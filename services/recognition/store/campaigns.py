@@ -8,7 +8,7 @@ from datetime import datetime
 
 import asyncpg
 
-from services.recognition.domain import text_key
+from services.recognition.domain.texts import text_key
 from shared.database import Connection
 
 _ADD = """

@@ -6,7 +6,7 @@ from typing import NamedTuple, cast
 
 import asyncpg
 
-from services.recognition.domain import CoreValueInUse
+from services.recognition.domain.core_values import CoreValueInUse
 from shared.database import Connection
 
 

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, cast
 
 import asyncpg
 
-from services.recognition.domain import INVALID_RECOGNITION, Standing, Surroundings
+from services.recognition.domain.recognitions import INVALID_RECOGNITION, Standing, Surroundings
 from shared.database import Connection
 from shared.errors import InvalidData
 

@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 
 import asyncpg
 
-from services.recognition.domain import INVALID_SERIES, text_key
+from services.recognition.domain.recognitions import INVALID_SERIES
+from services.recognition.domain.texts import text_key
 from services.recognition.recurrence import Schedule
 from shared.database import Connection
 from shared.errors import InvalidData

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from services.recognition.domain_files import LARGEST
+from services.recognition.domain.files import LARGEST
 from services.recognition.files import receiving
 from services.recognition.files.receiving import shown_name
 from tests.component.recognition.filing import (

@@ -17,7 +17,7 @@ from environs import Env
 from moto.server import ThreadedMotoServer
 
 from services.recognition.commands import files as commands
-from services.recognition.domain_files import LARGEST
+from services.recognition.domain.files import LARGEST
 from services.recognition.files import collecting, receiving, transfers
 from services.recognition.files.storage import Missing, Storage, opened
 from services.recognition.files.storage.directory import Directory

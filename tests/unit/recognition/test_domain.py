@@ -6,16 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.recognition.domain import (
-    LEVELS,
+from services.recognition.domain.core_values import LEVELS, Tree, nested
+from services.recognition.domain.recognitions import (
     Surroundings,
-    Tree,
     UnknownOrganisation,
     UnknownReceiver,
     check_recognition,
-    nested,
-    text_key,
 )
+from services.recognition.domain.texts import text_key
 from shared.errors import InvalidData, InvalidToken, Unprocessable
 
 KNOWN = Surroundings(giver_active=True, receiver_active=True, core_value_exists=True, cost=1)
