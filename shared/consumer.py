@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from itertools import groupby
 from typing import cast
 from uuid import UUID
 
@@ -28,7 +29,7 @@ RECONNECT_SECONDS = 1.0
 LOOK_SECONDS = 1.0
 SILENT_SECONDS = 30.0
 ALONE_AFTER_FAILURE = 100
-"""How many events go alone after some that went together failed: where one fails, the next ones often do too."""
+"""How many events go alone after some that went together failed."""
 BATCH = 100
 FOLLOWING = 100
 """How many parked events at most follow one that they have waited for, before another one has its turn."""
@@ -115,32 +116,39 @@ class Consumer:
         self._committed()
 
     async def receive_together(self, deliveries: Sequence[Delivery]) -> None:
-        """The same for several: in one transaction when all goes well, else one by one."""
+        """The same for several, in their order: ordinary neighbours in one transaction when all goes well."""
+        opened = [(delivery, self._ordinary(delivery)) for delivery in deliveries]
         async with self._turn:
-            if self._alone > 0 or not await self._handle_together(deliveries):
-                self._alone = self._alone - len(deliveries) if self._alone > 0 else ALONE_AFTER_FAILURE
-                for delivery in deliveries:
-                    await self._take(delivery)
-            else:
-                await self._follow()
+            for are_ordinary, group in groupby(opened, lambda pair: pair[1] is not None):
+                part = list(group)
+                events = [received for _, received in part if received is not None]
+                bodies = [delivery.body for delivery, _ in part]
+                if not (are_ordinary and len(part) > 1 and await self._take_together(events, bodies)):
+                    for delivery, _ in part:
+                        await self._take(delivery)
         self._committed()
 
-    async def _handle_together(self, deliveries: Sequence[Delivery]) -> bool:
+    def _ordinary(self, delivery: Delivery) -> Received[Event] | None:
+        """An event that may share a transaction; none where it has to be looked at alone."""
         try:
-            events = [self._ordinary(delivery) for delivery in deliveries]
+            received = self._unseal(delivery)
         except Undecodable:
-            return False
-        kept = await self._inbox.handle_together(events, [delivery.body for delivery in deliveries])
-        for received, how in zip(events, kept or (), strict=False):
-            EVENTS_HANDLED.labels(self._service, received.type, how).inc()
-        return kept is not None
+            return None
+        return received if not delivery.attempts and received.type in self._types else None
 
-    def _ordinary(self, delivery: Delivery) -> Received[Event]:
-        """An event that may share a transaction; raises `Undecodable` for all others."""
-        received = self._unseal(delivery)
-        if delivery.attempts or received.type not in self._types:
-            raise Undecodable("has to be looked at alone")
-        return received
+    async def _take_together(self, events: Sequence[Received[Event]], bodies: Sequence[bytes]) -> bool:
+        """Whether they were handled; where some fail, the next ones often do too, and go alone."""
+        if self._alone > 0:
+            self._alone -= len(events)
+            return False
+        kept = await self._inbox.handle_together(events, bodies)
+        if kept is None:
+            self._alone = ALONE_AFTER_FAILURE
+            return False
+        for received, how in zip(events, kept, strict=True):
+            EVENTS_HANDLED.labels(self._service, received.type, how).inc()
+        await self._follow()
+        return True
 
     def _unseal(self, delivery: Delivery) -> Received[Event]:
         received = unseal(delivery.body)

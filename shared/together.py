@@ -12,7 +12,7 @@ from shared.envelope import Received
 from shared.failpoints import failpoint
 from shared.inbox import HANDLER_SECONDS, Inbox, Kept, MissingPrerequisite, NotMyTurn, claiming, in_turn
 
-PATIENT_AFTER_MISSING = 100
+PATIENT_AFTER_MISSING = 1_000
 """How many events go with care after one that came too early: where one does, the next ones often do too."""
 
 _CLAIM = "SELECT claim_events($1, $2, $3, $4, $5, $6)"

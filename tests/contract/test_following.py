@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -13,9 +14,11 @@ from shared.bus import InProcessBus
 from shared.bus.message import Delivery
 from shared.consumer import FOLLOWING, Consumer, Received
 from shared.contracts import encode
+from shared.contracts.platform import OutboxHead
 from shared.contracts.recognition import RecognitionChanged
 from shared.database import Connection
 from shared.envelope import Recorded, seal
+from shared.replay import control_message
 from tests.contract.conftest import network_on
 from tests.contract.station import PUBLISHER, SUBSCRIPTIONS, Network, Station, changed, remember
 from tests.support.databases import ScratchDatabase
@@ -84,6 +87,26 @@ async def test_events_that_came_in_another_order_share_a_transaction(scratch: Sc
         await consumer.receive_together([delivery(network, changed(1, 4)), delivery(network, changed(2, 1))])
         assert await station.versions() == {"recognition/1": [1, 2, 3, 4, 5], "recognition/2": [1]}
         assert await station.at_rest()
+
+
+async def test_what_has_to_be_looked_at_alone_does_not_part_its_neighbours(scratch: ScratchDatabase) -> None:
+    """A publisher's head, and an event that came before: those in front of each and behind it share a transaction."""
+    transactions: list[int] = []
+
+    async def note(tx: Connection, received: Received[Any]) -> None:
+        await remember(tx, received)
+        transactions.append(await tx.fetchval("SELECT txid_current()"))
+
+    async with network_on(scratch, InProcessBus(SUBSCRIPTIONS)) as network:
+        station, consumer = await behind(network, ())
+        station.handler = note
+        head = control_message(OutboxHead(publisher=PUBLISHER, epoch=1, heads=()), PUBLISHER, network.time())
+        first, second, third, fourth, fifth = (delivery(network, changed(1, version)) for version in range(1, 6))
+        come = [first, second, Delivery(head.body, PUBLISHER), replace(third, attempts=1), fourth, fifth]
+        for _ in range(2):
+            await consumer.receive_together(come)
+        assert await station.versions() == {"recognition/1": [1, 2, 3, 4, 5]}
+        assert [transactions.count(one) for one in dict.fromkeys(transactions)] == [2, 1, 2]
 
 
 async def test_one_that_comes_too_early_and_is_released_meanwhile_is_not_parked(scratch: ScratchDatabase) -> None:
