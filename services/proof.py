@@ -104,11 +104,16 @@ async def _findings(admin: Admin, service: str, org_id: int, rows: list[dict[str
 
 
 async def _excused(admin: Admin, found: Finding, service: str, counted: Mapping[str, int]) -> Finding:
+    under_way = await on_their_way(admin, service, found.org_id)
+    return replace(found, waits=under_way.excuse(found.id, {name: count for name, count in counted.items() if count}))
+
+
+async def on_their_way(admin: Admin, service: str, org_id: int) -> OnTheirWay:
+    """What the others have written for this service and it has not had, by the positions that it knows."""
     parts = (_UNDER_WAY.format(publisher=publisher, service=service) for publisher in SERVICE_NAMES)
     query = _COUNTED.format(service=service, under_way=" UNION ALL ".join(parts))
-    row = await admin.fetchrow(query, list(SUBSCRIPTIONS[service]), found.org_id)
-    under_way = OnTheirWay(**dict(row or {}))
-    return replace(found, waits=under_way.excuse(found.id, {name: count for name, count in counted.items() if count}))
+    row = await admin.fetchrow(query, list(SUBSCRIPTIONS[service]), org_id)
+    return OnTheirWay(**dict(row or {}))
 
 
 async def _ask(

@@ -26,7 +26,7 @@ from services.processes import Processes
 from services.processes.child import Child
 from services.processes.settings import PYTHON
 from services.processes.system import name_in_broker
-from services.proof import findings
+from services.proof import findings, on_their_way
 from shared.bus.connection import close, connect
 from shared.bus.topology import dead_of, declare, queue_of, urgent_of
 from tests.faults.proxy import ToxicProxy, proxy_to
@@ -193,9 +193,19 @@ class Rig:
         return found + await self.under_way()
 
     async def under_way(self) -> list[str]:
-        """Events that are unsent, parked, dead or known to be missing, by service."""
+        """Events that are unsent, parked, dead, known to be missing, or else not taken yet, by service."""
         rows = await self.rows(" UNION ALL ".join(BACKLOG.format(service=service) for service in SERVICES))
-        return [str(dict(row)) for row in rows if any(list(row.values())[1:])]
+        found = [str(dict(row)) for row in rows if any(list(row.values())[1:])]
+        return found or await self._not_taken()
+
+    async def _not_taken(self) -> list[str]:
+        """What is in a queue, where nobody who waits for it can know of it."""
+        connection = await asyncpg.connect(self.database_url, timeout=10)
+        try:
+            counts = {service: (await on_their_way(connection, service, 0)).events for service in SERVICES}
+        finally:
+            await connection.close()
+        return [f"{count} events not taken by {service}" for service, count in counts.items() if count]
 
     async def in_queues(self, kind: str) -> dict[str, int]:
         """Messages in the queues of events, or in `dead.<service>`."""
