@@ -28,13 +28,19 @@ async def create_core_value(tx: Connection, ask: Mapping[str, Any]) -> CoreValue
 async def change_core_value(
     tx: Connection, value_id: int, changes: Mapping[str, Any], check_version: CheckVersion
 ) -> CoreValue | None:
-    """None when there is no such value; raises `InvalidData`, `DuplicateText` and what `check_version` raises."""
+    """Nothing happens when it is so already; None when there is no such value.
+
+    Raises `InvalidData`, `DuplicateText` and what `check_version` raises.
+    """
     tree = Tree(await store.lock_tree(tx))
     known = await store.get(tx, value_id)
     if known is None:
         return None
     check_version(known.version)
-    draft = await _draft(tx, tree, value_id, {**known._asdict(), **changes})
+    wanted = {**known._asdict(), **changes}
+    if wanted == known._asdict():
+        return known
+    draft = await _draft(tx, tree, value_id, wanted)
     changed = await store.update(tx, value_id, draft)
     await outbox.append(tx, told(events.CoreValueChanged, changed))
     return changed

@@ -73,13 +73,16 @@ def _given(giver: int, ask: GiveRecognition, given: Given, cost: int, spent: All
 
 
 async def change_recognition(tx: Connection, giver: Principal, ask: ChangeRecognition) -> bool:
-    """False where the giver sees no such recognition; raises what `domain.check_own` and `check_version` raise."""
+    """Nothing happens when it says so already; False where the giver sees no such recognition.
+
+    Raises what `domain.check_own` and `check_version` raise.
+    """
     standing = await _standing(tx, giver, ask.recognition_id)
     if standing is None:
         return False
     domain.check_own(standing, giver.user_id)
     ask.check_version(standing.version)
-    if ask.text is not None:
+    if ask.text is not None and ask.text != standing.text:
         version = await store.change_text(tx, ask.recognition_id, ask.text)
         await outbox.append(tx, RecognitionChanged(recognition_id=ask.recognition_id, text=ask.text, version=version))
     return True

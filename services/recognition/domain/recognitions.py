@@ -57,6 +57,7 @@ class Standing:
     """A recognition as far as it matters to who wants to change it; `age` since it was given."""
 
     given_by: int
+    text: str
     hidden: bool
     version: int
     age: timedelta

@@ -41,7 +41,7 @@ class TakenBack(NamedTuple):
 
 
 _LOCK = """
-SELECT given_by, hidden, version, clock_timestamp() - given_at AS age
+SELECT given_by, text, hidden, version, clock_timestamp() - given_at AS age
 FROM recognitions WHERE id = $1 AND deleted_at IS NULL FOR NO KEY UPDATE
 """
 _CHANGE = "UPDATE recognitions SET text = $2, version = version + 1 WHERE id = $1 RETURNING version"

@@ -52,6 +52,18 @@ async def test_tm5_a_patch_of_nothing_changes_nothing(api: Api, world: World, gi
     assert await world.told(RecognitionChanged) == []
 
 
+@pytest.mark.parametrize("method", ["PATCH", "PUT"])
+async def test_tm5_the_same_text_again_is_no_change(api: Api, world: World, given: int, method: str) -> None:
+    path = f"/recognitions/{given}"
+    tag = (await api.get(ANNA, path)).headers["ETag"]
+    assert (await api.ask(ANNA, method, path, {"text": " Well done "})).status == 200
+    assert (await api.get(ANNA, path, If_None_Match=tag)).status == 304
+    assert await world.told(RecognitionChanged) == []
+    assert len((await api.get(ADMIN, f"{path}/historylog")).data) == 1
+    assert (await api.ask(ANNA, method, path, TEXT, If_Match=tag)).status == 200
+    assert (await api.ask(ANNA, method, path, TEXT, If_Match=tag)).code == (412, "version_mismatch")
+
+
 @pytest.mark.parametrize("text", ["", " ", "x" * 1001, None, 5, ["a"], "nul\x00"])
 async def test_tm5_a_wrong_text_is_400(api: Api, given: int, text: Any) -> None:
     for method in ("PATCH", "PUT"):

@@ -97,6 +97,20 @@ async def test_patch_changes_only_what_is_given(api: Api) -> None:
     assert (await api.ask(ADMIN, "PATCH", f"/core_values/{value_id}", {})).status == 200
 
 
+@pytest.mark.parametrize("method", ["PATCH", "PUT"])
+async def test_what_is_so_already_is_no_change(api: Api, world: World, method: str) -> None:
+    path = f"/core_values/{await api.new_value('Same', thumbnail='https://example.com/a.png')}"
+    tag = (await api.get(ANNA, path)).headers["ETag"]
+    for body in ({"text": "Same", "description": "Together"}, {"text": " Same ", "description": "Together", "x": 1}):
+        assert (await api.ask(ADMIN, method, path, body)).status == 200
+    assert (await api.get(ANNA, path, If_None_Match=tag)).status == 304
+    assert (await api.ask(ADMIN, method, path, body, If_Match='"7.x"')).code == (412, "version_mismatch")
+    assert await world.told(CoreValueChanged) == []
+    assert len((await api.get(ADMIN, f"{path}/historylog")).data) == 1
+    other = await api.ask(ADMIN, method, path, {"text": "same", "description": "Together"}, If_Match=tag)
+    assert (other.status, other.data["text"]) == (200, "same")
+
+
 async def test_the_tree_has_three_levels_and_no_cycles(api: Api) -> None:
     one = await api.new_value("One")
     two = await api.new_value("Two", parent_core_value_id=one)
