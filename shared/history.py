@@ -7,7 +7,8 @@ transaction (`Database.transaction`); `by` names somebody else, such as whoever 
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import marshmallow as ma
@@ -17,11 +18,13 @@ from shared.errors import NotFound
 from shared.http import Answer, Call, Page, PageQuery, Raw, Route, decode_cursor, encode_cursor, listed, operation
 from shared.http import fields as wire
 from shared.http.operation import HandlerOfCalls
+from shared.identity.principal import SYSTEM_ORGANISATION
 
 PERMISSION = "view:history"
 TAG = "History"
 QUERY = PageQuery()
 
+_BY = "SELECT set_config('app.actor_id', $1, true)"
 _OF_ONE = """
 SELECT seq, history_document(history)::text AS document FROM history
 WHERE org_id = tenant() AND kind = $1 AND resource_id = $2 AND ($3::bigint IS NULL OR seq < $3)
@@ -72,11 +75,28 @@ class Kind:
     parameter: str = "id"
     as_tenant: Callable[[Call], Awaitable[None]] | None = None
     """Makes the call one of the resource's organisation, where a route's caller may be of another."""
+    permission: str = PERMISSION
+    of_installation: bool = False
+    """No organisation's: the entries are the installation's own."""
 
 
 async def by(tx: Connection, actor_id: int) -> None:
     """Names who is behind what this transaction changes from here on."""
-    await tx.execute("SELECT set_config('app.actor_id', $1, true)", str(actor_id))
+    await tx.execute(_BY, str(actor_id))
+
+
+@asynccontextmanager
+async def on_behalf_of(tx: Connection, actor_id: int | None) -> AsyncIterator[None]:
+    """Names who is behind what is changed within; afterwards, and for None, it is the platform again.
+
+    For handlers of events, whose transaction may go on with another event.
+    """
+    if actor_id is None:
+        yield
+        return
+    await by(tx, actor_id)
+    yield
+    await tx.execute(_BY, "")
 
 
 async def record(tx: Connection, kind: str, resource_id: int, action: str) -> None:
@@ -98,14 +118,17 @@ def history_routes(*kinds: Kind) -> tuple[Route, ...]:
 def _of_all(kind: Kind) -> HandlerOfCalls:
     @operation(
         summary=f"What became of all {kind.noun}s, newest first",
-        permission=PERMISSION,
+        permission=kind.permission,
         query=QUERY,
         answers={200: ENTRY},
         many=True,
         invalid="Invalid query",
         tag=TAG,
+        tenant=not kind.of_installation,
     )
     async def list_history_of_all(call: Call) -> Answer:
+        if kind.of_installation:
+            call.org_id = SYSTEM_ORGANISATION
         return await _listed(call, kind, None)
 
     return _named(list_history_of_all, kind)
@@ -114,7 +137,7 @@ def _of_all(kind: Kind) -> HandlerOfCalls:
 def _of_one(kind: Kind) -> HandlerOfCalls:
     @operation(
         summary=f"What became of one {kind.noun}, newest first",
-        permission=PERMISSION,
+        permission=kind.permission,
         query=QUERY,
         answers={200: ENTRY},
         refuses=(NotFound,),
@@ -122,9 +145,11 @@ def _of_one(kind: Kind) -> HandlerOfCalls:
         invalid="Invalid query",
         resource=kind.noun.capitalize(),
         tag=TAG,
-        tenant=kind.as_tenant is None,
+        tenant=kind.as_tenant is None and not kind.of_installation,
     )
     async def list_history_of_one(call: Call) -> Answer:
+        if kind.of_installation:
+            call.org_id = SYSTEM_ORGANISATION
         if kind.as_tenant is not None:
             await kind.as_tenant(call)
         return await _listed(call, kind, call.path[kind.parameter])

@@ -62,6 +62,7 @@ ROUTES = (
         Kind("api-keys", "API key"),
         Kind("oauth/clients", "application"),
         Kind("teams", "team"),
+        Kind("maintenance-windows", "maintenance window", permission=maintenance.PERMISSION, of_installation=True),
     ),
     *querying.ROUTES,
     Route("POST", "/oauth/google", sessions.sign_in_with_google),

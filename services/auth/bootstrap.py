@@ -16,6 +16,7 @@ from services.auth.hashing import Hasher, common_passwords
 from services.auth.keys import Vault
 from services.auth.store import credentials
 from services.auth.store.people import find_person_by_email
+from shared import history
 from shared.clock import Clock
 from shared.context import Context
 from shared.database import Connection, Database
@@ -93,6 +94,7 @@ async def _enter(tx: Connection, hasher: Hasher, admin: Admin, now: datetime) ->
         hashed = await hasher.hash(admin.password)
     if known is not None:
         await credentials.set_password_hash(tx, known.id, hashed, now)
+        await history.record(tx, "users", known.id, "password_set")
         return True
     profile = profile_of_names("Peerly", "Admin")
     if not await enrol_people(tx, [Enrolment(admin.email, profile, Role.SUPER_ADMIN, hashed)], now):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from services.quota import commands
 from services.quota.commands import Spending
 from services.quota.domain import Settings, TotalsDiffer
-from shared import members
+from shared import history, members
 from shared.contracts import recognition as events
 from shared.database import Connection
 from shared.envelope import Received
@@ -18,7 +18,8 @@ async def organisation_told(tx: Connection, received: Received[members.Organisat
     settings = Settings(
         told.version, told.hi5_limit, told.hi5_quota_renewal_frequency, told.timezone, received.occurred_at
     )
-    await commands.take_settings(tx, told.organisation_id, settings)
+    async with history.on_behalf_of(tx, told.changed_by):
+        await commands.take_settings(tx, told.organisation_id, settings)
 
 
 async def hi5_spent(tx: Connection, received: Received[events.Hi5Spent]) -> None:

@@ -18,6 +18,7 @@ class _Organisation(Event):
     timezone: str
     recognition_hi5_cost: int
     version: int
+    changed_by: int | None = None
 
 
 @event(publisher="auth", subject="organisation/{organisation_id}")

@@ -68,7 +68,11 @@ BEGIN
     INSERT INTO history (org_id, kind, resource_id, action, changes)
     VALUES (
         -- What moves to another organisation is in the log of the one that it leaves.
-        CASE WHEN TG_OP = 'INSERT' OR tenant() IS NULL THEN (present ->> TG_ARGV[2])::bigint ELSE tenant() END,
+        -- What has no organisation is of whoever works on it.
+        CASE
+            WHEN TG_OP = 'INSERT' OR tenant() IS NULL THEN coalesce((present ->> TG_ARGV[2])::bigint, tenant())
+            ELSE tenant()
+        END,
         TG_ARGV[0], (present ->> TG_ARGV[1])::bigint,
         coalesce(nullif(TG_ARGV[5], '') || '_', '') || called, changed
     );
@@ -107,8 +111,12 @@ CREATE FUNCTION history_document(entry history) RETURNS json LANGUAGE sql STABLE
 
 DO $$
 BEGIN
-    EXECUTE format('GRANT SELECT, INSERT ON history TO %I', 'peerly_' || current_schema());
-    EXECUTE format('GRANT INSERT ON history TO %I', 'peerly_' || current_schema() || '_definer');
+    EXECUTE format('GRANT SELECT ON history TO %I', 'peerly_' || current_schema());
+    -- When something happened, and for whom, is not for a service to say: the clock and the transaction do.
+    EXECUTE format(
+        'GRANT INSERT (org_id, kind, resource_id, action, changes) ON history TO %1$I, %2$I',
+        'peerly_' || current_schema(), 'peerly_' || current_schema() || '_definer'
+    );
     -- Whoever changes a row, also an administrator who repairs one, whatever is on their path.
     EXECUTE format('ALTER FUNCTION keep_history() SET search_path = %I, pg_temp', current_schema());
 END

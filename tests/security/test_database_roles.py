@@ -62,6 +62,26 @@ async def test_s41_role_has_no_power_over_the_server(
         await connection.close()
 
 
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("column", "value"), [("at", "'2020-01-01'"), ("actor_id", "7"), ("request_id", "'x'"), ("seq", "1")]
+)
+async def test_tm7_no_service_says_when_and_for_whom_it_wrote_history(
+    scratch: ScratchDatabase, name: str, column: str, value: str
+) -> None:
+    connection = await as_service(scratch, name)
+    try:
+        await connection.execute("SELECT set_config('app.org_id', '1', false)")
+        await connection.execute("INSERT INTO history (kind, resource_id, action, changes) VALUES ('x', 1, 'x', '[]')")
+        with pytest.raises(DENIED):
+            await connection.execute(
+                f"INSERT INTO history (kind, resource_id, action, changes, {column}) OVERRIDING SYSTEM VALUE"
+                f" VALUES ('x', 1, 'x', '[]', {value})"
+            )
+    finally:
+        await connection.close()
+
+
 @pytest.mark.parametrize(("name", "other"), PAIRS)
 async def test_s41_role_touches_nothing_of_another_schema(
     scratch: ScratchDatabase, admin: asyncpg.Connection[asyncpg.Record], name: str, other: str

@@ -289,6 +289,8 @@ CASES: dict[str, Case] = {
     ),
     "GET /moderation/cases": Case(who=MODERATORS),
     "GET /moderation/cases/{recognition_id}": Case(who=MODERATORS, ids=only("recognition_id", case_of_moderation)),
+    "GET /maintenance-windows/historylog": Case(who=ROOT),
+    "GET /maintenance-windows/{id}/historylog": Case(who=ROOT, ids=only("id", maintenance_window)),
     **{f"GET /{kind}/historylog": Case(who=ADMINS) for kind in WITH_HISTORY},
     **{
         f"GET /{kind}/{{{name}}}/historylog": Case(who=ADMINS, ids=only(name, maker))

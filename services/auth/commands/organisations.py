@@ -22,10 +22,11 @@ from shared.identity.principal import SYSTEM_ORGANISATION
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The settings that are to be, by column; the domains stay when they are None."""
+    """The settings that are to be, by column, and whose wish it is; the domains stay when they are None."""
 
     settings: Mapping[str, Any]
     domains: Sequence[Domain] | None
+    by: int | None = None
 
 
 class DomainTaken(Conflict):
@@ -40,14 +41,14 @@ class DomainTaken(Conflict):
 
 
 async def create_organisation(
-    tx: Connection, settings: Mapping[str, Any], domains: Sequence[Domain], now: datetime
+    tx: Connection, settings: Mapping[str, Any], domains: Sequence[Domain], now: datetime, by: int | None = None
 ) -> Organisation:
     """A new organisation with its domains. Raises `DomainTaken`."""
     async with working_for(tx, SYSTEM_ORGANISATION):
         organisation = await rows.add_organisation(tx, settings)
     async with working_for(tx, organisation.id):
         await _own_domains(tx, organisation.id, domains)
-        await outbox.append(tx, organisation.snapshot(events.OrganisationCreated))
+        await outbox.append(tx, organisation.snapshot(events.OrganisationCreated, by))
         if not organisation.is_active:
             await Ending().of_organisation(tx, organisation, now)
     return organisation
@@ -62,7 +63,7 @@ async def change_organisation(
     elif all(present.settings[name] == value for name, value in change.settings.items()):
         return present
     changed = await rows.change_organisation(tx, present.id, change.settings)
-    await outbox.append(tx, changed.snapshot(events.OrganisationChanged))
+    await outbox.append(tx, changed.snapshot(events.OrganisationChanged, change.by))
     await providers.tell_all(tx)
     if changed.is_active is not present.is_active:
         await ending.of_organisation(tx, changed, now)

@@ -141,6 +141,7 @@ async def use_password_link(tx: Connection, token_hash: bytes, hashed: str, now:
     person = None if user_id is None else await rows.find_person(tx, user_id, locked=True)
     if person is None or not person.is_present or not await credentials.use_password_reset(tx, token_hash):
         raise WrongLink
+    await history.by(tx, person.id)
     await set_password(tx, person.id, hashed, now, ending)
 
 
@@ -148,6 +149,7 @@ async def set_password(tx: Connection, user_id: int, hashed: str, now: datetime,
     """A new password; all tokens of its owner end, open links are void. Returns the generation of new tokens."""
     await credentials.set_password_hash(tx, user_id, hashed, now)
     await credentials.forget_password_resets(tx, user_id)
+    await history.record(tx, "users", user_id, "password_set")
     person = await rows.raise_generation(tx, user_id)
     await outbox.append(tx, person.snapshot(UserChanged))
     await ending.of_person(tx, person.id, person.generation, now)

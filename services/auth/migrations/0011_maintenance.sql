@@ -10,3 +10,8 @@ CREATE FUNCTION maintenance_window_document(planned maintenance_windows) RETURNS
         'message', planned.message,
         'version', planned.version
     );
+
+SELECT record_history(
+    'maintenance_windows', 'maintenance-windows', '{starts_at, ends_at, message, removed}',
+    '{"removed": ["deleted", "restored"]}'
+);

@@ -72,7 +72,8 @@ async def create_customer(call: Call) -> Answer:
 
     async def effect(tx: Connection) -> Answer:
         await hold_caller(tx, call.principal, call.org_id)
-        made = await commands.create_organisation(tx, {**UNTOLD, **call.body}, (), call.context.clock())
+        settings, by = {**UNTOLD, **call.body}, call.principal.user_id
+        made = await commands.create_organisation(tx, settings, (), call.context.clock(), by)
         return await _answer(tx, made.id, LookupError("an organisation that was just made is not there"))
 
     return await call.write(effect)
@@ -98,7 +99,7 @@ async def put_customer(call: Call) -> Answer:
         if present is None:
             raise unknown
         call.check_version(present.version)
-        change = commands.Change(call.body, None)
+        change = commands.Change(call.body, None, call.principal.user_id)
         await commands.change_organisation(tx, present, change, call.context.clock(), ending)
         return await _answer(tx, present.id, unknown)
 

@@ -40,7 +40,9 @@ async def create_organisation(call: Call) -> Answer:
     async def effect(tx: Connection) -> Answer:
         await hold_caller(tx, call.principal, call.org_id)
         settings, domains = _wanted(call)
-        made = await commands.create_organisation(tx, settings, domains or (), call.context.clock())
+        made = await commands.create_organisation(
+            tx, settings, domains or (), call.context.clock(), call.principal.user_id
+        )
         document = await queries.organisation(tx, made.id, with_billing=True)
         if document is None:
             raise LookupError("an organisation that was just made is not there")
@@ -147,7 +149,7 @@ async def _change(call: Call, unknown: InvalidData | NotFound) -> Answer:
         if present is None:
             raise unknown
         call.check_version(present.version)
-        change = commands.Change(*_wanted(call))
+        change = commands.Change(*_wanted(call), call.principal.user_id)
         if change.domains is not None and not await commands.has_domains(tx, present.id, change.domains):
             check_in_person(call.principal)
         await commands.change_organisation(tx, present, change, call.context.clock(), ending)

@@ -65,8 +65,10 @@ class Organisation:
     def is_active(self) -> bool:
         return self.status == "ACTIVE"
 
-    def snapshot(self, kind: OrganisationEvent) -> events.OrganisationCreated | events.OrganisationChanged:
-        """The event that tells the present state."""
+    def snapshot(
+        self, kind: OrganisationEvent, by: int | None
+    ) -> events.OrganisationCreated | events.OrganisationChanged:
+        """The event that tells the present state, and whose doing it is."""
         return kind(
             organisation_id=self.id,
             name=self.name,
@@ -76,6 +78,7 @@ class Organisation:
             timezone=self.settings["timezone"],
             recognition_hi5_cost=self.settings["recognition_hi5_cost"],
             version=self.version,
+            changed_by=by,
         )
 
 

@@ -11,6 +11,7 @@ from shared.contracts.maintenance import MaintenanceWindowChanged
 from shared.maintenance import HEADER
 from tests.component.auth.world import PASSWORD, World
 from tests.support.api import Reply
+from tests.support.log import told
 from tests.support.waiting import eventually
 
 PATH = "/maintenance-windows"
@@ -192,3 +193,20 @@ async def test_tm12_every_answer_tells_the_next_window_within_a_day(world: World
         reply = await world.ask(who, method, path)
         assert reply.status in {401, 404, 405}
         assert re.fullmatch(r"starts=\d+, ends=\d+", reply.headers[HEADER])
+
+
+async def test_tm7_every_change_of_a_window_is_in_the_installations_history(world: World) -> None:
+    made = await planned(world, DAY)
+    path = f"{PATH}/{made['id']}"
+    assert (await world.put("root", path, window(world, DAY + 60, message="Later"))).status == 200
+    assert (await world.delete("root", path)).status == 204
+    created, changed, deleted = told(await world.get("root", f"{path}/historylog"))
+    root = world.id_of("root")
+    assert (created[:2], changed[:2], deleted[:2]) == ((root, "created"), (root, "changed"), (root, "deleted"))
+    assert created[2]["starts_at"] == (None, made["starts_at"])
+    assert changed[2]["message"] == ("Upgrade", "Later")
+    assert deleted[2]["removed"] == (False, True)
+    assert told(await world.get("root", f"{PATH}/historylog")) == [created, changed, deleted]
+    assert (await world.get("root", f"{PATH}/4711/historylog")).code == (404, "not_found")
+    for who in ("ada", "emil"):
+        assert (await world.get(who, f"{path}/historylog")).code == (403, "access_denied")

@@ -116,6 +116,20 @@ async def test_tm7_a_link_is_in_the_persons_history(world: World) -> None:
     assert (last["actor"], last["action"]) == (world.id_of("ada"), "link_created")
 
 
+async def test_tm7_a_password_is_in_the_persons_history_without_its_value(world: World) -> None:
+    assert await use(world, token_of(await link(world))) == 200
+    change = {"current": NEW, "new": "a third unrelated walrus"}
+    session = (await world.post(None, "/login", {"username": world.email_of("emil"), "password": NEW})).data["token"]
+    assert (await world.put(session, "/users/me/password", change)).status == 200
+    log = await world.get("ada", f"/users/{world.id_of('emil')}/historylog")
+    assert [(one["actor"], one["action"], one["changes"]) for one in log.data[:3]] == [
+        (world.id_of("emil"), "password_set", []),
+        (world.id_of("emil"), "password_set", []),
+        (world.id_of("ada"), "link_created", []),
+    ]
+    assert b"walrus" not in log.raw
+
+
 async def signed_in(world: World, name: str) -> str:
     token: str = (await world.sign_in(name)).data["token"]
     return token

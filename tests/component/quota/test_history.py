@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.component.quota.world import ADMIN, ANNA, BEN, LIMIT, Api, World
+from dataclasses import replace
+
+from tests.component.quota.world import ADMIN, ANNA, BEN, LIMIT, Api, World, organisation
 from tests.support.api import ACME
 from tests.support.log import told
 
@@ -18,6 +20,14 @@ async def test_tm7_adjustments_of_a_person(api: Api, world: World) -> None:
     ]
     assert isinstance(log[0][2]["at"][1], int)
     assert (await api.get(BEN, f"/quota/users/{ANNA.user_id}/historylog")).code == (403, "access_denied")
+
+
+async def test_tm7_a_policys_entry_names_who_changed_the_settings(api: Api, world: World) -> None:
+    changed = replace(organisation(2, 3, timezone="Europe/Berlin"), changed_by=ADMIN.user_id)
+    assert await world.hears(changed) == "handled"
+    assert await world.hears(organisation(3, 4)) == "handled"
+    log = told(await api.get(ADMIN, f"/policies/{ACME}/historylog"))
+    assert [actor for actor, _, _ in log] == [None, ADMIN.user_id, None]
 
 
 async def test_tm7_policies_follow_the_settings_and_are_the_platforms_doing(api: Api, world: World) -> None:
