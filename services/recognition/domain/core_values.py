@@ -16,7 +16,7 @@ class DuplicateText(Conflict):
 
 
 class CoreValueInUse(Conflict):
-    message = "Recognitions or other core values use this core value; only an unused one can be deleted"
+    message = "Recognitions, campaigns, series or other core values use this core value; only an unused one is deleted"
 
 
 class Tree:

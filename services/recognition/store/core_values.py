@@ -73,7 +73,7 @@ async def update(tx: Connection, value_id: int, draft: Draft) -> CoreValue:
 
 
 async def delete(tx: Connection, value_id: int) -> None:
-    """Raises `CoreValueInUse` while recognitions or children refer to it."""
+    """Raises `CoreValueInUse` while anything refers to it."""
     try:
         await tx.execute("DELETE FROM core_values WHERE id = $1", value_id)
     except asyncpg.ForeignKeyViolationError:

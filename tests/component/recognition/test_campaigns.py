@@ -159,7 +159,9 @@ async def test_tm5_a_removed_team_stays_where_it_is_named_and_is_named_nowhere_a
 async def test_tm5_a_core_value_that_a_campaign_names_stays(api: Api) -> None:
     value, other = await api.new_value(), await api.new_value("Courage")
     campaign = await begun(api, core_value_ids=[value])
-    assert (await api.ask(ADMIN, "DELETE", f"/core_values/{value}")).code == (409, "conflict")
+    refused = await api.ask(ADMIN, "DELETE", f"/core_values/{value}")
+    assert refused.code == (409, "conflict")
+    assert "campaigns, series" in refused.error["message"]
     await api.ask(ADMIN, "PATCH", f"{PATH}/{campaign['id']}", {"core_value_ids": [other]})
     assert (await api.ask(ADMIN, "DELETE", f"/core_values/{value}")).status == 204
 

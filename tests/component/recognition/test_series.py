@@ -154,7 +154,9 @@ async def test_tm5_another_organisation_sees_and_reaches_nothing(series: Recurri
 async def test_tm5_a_core_value_of_a_series_stays(series: Recurring) -> None:
     path = f"{PATH}/{(await series.begun())['id']}"
     value = f"/core_values/{series.value}"
-    assert (await series.api.ask(ADMIN, "DELETE", value)).code == (409, "conflict")
+    refused = await series.api.ask(ADMIN, "DELETE", value)
+    assert refused.code == (409, "conflict")
+    assert "campaigns, series" in refused.error["message"]
     await series.api.ask(ANNA, "DELETE", path)
     assert (await series.api.ask(ADMIN, "DELETE", value)).status == 204
 
