@@ -6,7 +6,11 @@ from services.recognition.queries.rows import Rows
 from shared.database import Connection
 from shared.http import Page, Raw, decode_cursor, encode_cursor
 
-_IS_THERE = "SELECT EXISTS (SELECT FROM recognition_series WHERE org_id = tenant() AND id = $1)"
+_WAS_THERE = """
+SELECT
+    EXISTS (SELECT FROM recognition_series WHERE org_id = tenant() AND id = $1)
+    OR EXISTS (SELECT FROM recognition_series_occurrences WHERE org_id = tenant() AND series_id = $1)
+"""
 _COUNT = "SELECT count(*) FROM recognition_series_occurrences WHERE org_id = tenant() AND series_id = $1"
 _PAGE = """
 SELECT
@@ -24,8 +28,8 @@ ORDER BY id DESC OFFSET $3 LIMIT $4
 
 
 async def occurrences(tx: Connection, series_id: int, page: Page) -> Rows | None:
-    """A page of them, the last one first; None where there is no such series."""
-    if not await tx.fetchval(_IS_THERE, series_id):
+    """A page of them, the last one first; None where there is no such series, nor occurrences of one that ended."""
+    if not await tx.fetchval(_WAS_THERE, series_id):
         return None
     before = decode_cursor(page.cursor, 1)[0] if page.cursor else None
     total = await tx.fetchval(_COUNT, series_id) if page.with_total else None

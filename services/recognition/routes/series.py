@@ -62,7 +62,8 @@ async def show_series(call: Call) -> Answer:
 
 @operation(
     summary="What became of a series' occurrences, the last one first",
-    description="One for each receiver; one without a receiver where an occurrence was missed as a whole.",
+    description="One for each receiver; one without a receiver where an occurrence was missed as a whole. They can be"
+    " read when the series has ended, too.",
     permission=VIEW,
     query=schemas.OCCURRENCES_QUERY,
     answers={200: schemas.OCCURRENCE},
@@ -130,7 +131,7 @@ async def patch_series(call: Call) -> Answer:
 
 @operation(
     summary="End a series",
-    description="By who began it, or by an admin. The recognitions that it gave stay.",
+    description="By who began it, or by an admin. Its recognitions stay, and what is told of its occurrences.",
     permission="delete:recognition_series",
     answers={204: None},
     refuses=(NotFound, AccessDenied, VersionMismatch),

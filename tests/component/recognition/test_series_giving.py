@@ -19,7 +19,7 @@ from shared.context import Context
 from shared.contracts.maintenance import MaintenanceWindowChanged
 from shared.contracts.recognition import RecognitionGiven
 from tests.component.recognition.recurring import A_WEEK, MONDAY, PATH, Recurring, recurring
-from tests.component.recognition.world import ADMIN, ANNA, BEN, CLEO, MODERATOR, World
+from tests.component.recognition.world import ADMIN, ANNA, BEN, CLEO, MODERATOR, STRANGER, World
 from tests.support.api import GLOBEX
 from tests.support.databases import ScratchDatabase
 from tests.support.waiting import eventually
@@ -160,6 +160,21 @@ async def test_a_series_that_is_removed_while_it_is_due_gives_nothing(series: Re
     await series.api.ask(ANNA, "DELETE", f"{PATH}/{other['id']}")
     await series.at(MONDAY + A_WEEK)
     assert len(await series.api.feed()) == 1
+
+
+async def test_what_became_of_a_series_is_told_after_its_end(series: Recurring) -> None:
+    made = await series.begun()
+    path = f"{PATH}/{made['id']}"
+    await series.at(MONDAY)
+    await series.at(MONDAY + 2 * A_WEEK)
+    assert (await series.api.ask(ANNA, "DELETE", path)).status == 204
+    assert (await series.api.get(CLEO, path)).status == 404
+    assert await series.became_of(made) == [("03-05 08:00", None), ("03-12 08:00", LATE), ("03-19 08:00", None)]
+    first = await series.api.get(CLEO, f"{path}/occurrences?limit=2&total=true")
+    assert (len(first.data), first.meta["total"]) == (2, 3)
+    assert (await series.api.get(STRANGER, f"{path}/occurrences")).code == (404, "not_found")
+    await series.at(MONDAY + 9 * A_WEEK)
+    assert len(await series.became_of(made)) == 3
 
 
 async def test_each_of_a_team_at_that_moment_but_the_owner_is_thanked(series: Recurring) -> None:
