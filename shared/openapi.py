@@ -49,6 +49,8 @@ HEADER_PARAMETERS: dict[str, dict[str, Any]] = {
     "Idempotency-Key": {"type": "string", "minLength": 1, "maxLength": 255},
     "If-Match": {"type": "string"},
     "If-None-Match": {"type": "string"},
+    "If-Range": {"type": "string"},
+    "Range": {"type": "string"},
     "X-Org-Id": {"type": "integer", "minimum": 1, "maximum": fields.LARGEST_ID},
     "X-Request-Id": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,128}$"},
     "X-Request-Timeout": {"type": "number", "exclusiveMinimum": 0},
@@ -122,12 +124,21 @@ def _operation(route: Route, converter: OpenAPIConverter) -> dict[str, Any]:
     if declared.description:
         described["description"] = declared.description
     if declared.permission != PUBLIC:
-        scopes = [] if declared.permission == AUTHENTICATED else [declared.permission]
-        described["security"] = [{"bearer": scopes}]
+        described["security"] = _security(declared)
+    if declared.also:
+        described["x-permission-also"] = list(declared.also)
     if declared.body is not None:
         content = {_body_type(declared): {"schema": declared.body}}
         described["requestBody"] = {"required": _needs_body(declared.body), "content": content}
     return described
+
+
+def _security(declared: Operation) -> list[dict[str, list[str]]]:
+    """What a token needs: all scopes of one of these."""
+    if declared.permission == AUTHENTICATED:
+        return [{"bearer": []}]
+    alternatives = [[other] for other in declared.also] or [[]]
+    return [{"bearer": [declared.permission, *others]} for others in alternatives]
 
 
 def _body_type(declared: Operation) -> str:
@@ -172,12 +183,12 @@ def _query_parameters(declared: Operation, converter: OpenAPIConverter) -> list[
 
 
 def _headers(route: Route) -> list[dict[str, Any]]:
-    names = []
+    names = list(route.operation.headers)
     if route.method == "POST" and route.operation.idempotent and route.operation.permission != PUBLIC:
         names.append("Idempotency-Key")
     if route.method in {"PUT", "PATCH", "DELETE"}:
         names.append("If-Match")
-    if route.method == "GET":
+    if route.method == "GET" and route.operation.conditional:
         names.append("If-None-Match")
     own = [{"name": name, "in": "header", "required": False, "schema": HEADER_PARAMETERS[name]} for name in names]
     common = [name for name in COMMON_HEADERS if name != "X-Org-Id" or route.operation.permission != PUBLIC]
@@ -193,7 +204,7 @@ def _responses(route: Route, converter: Any) -> dict[str, Any]:
     responses: dict[str, Any] = {}
     for status, schema in declared.answers.items():
         responses[str(status)] = _success(declared, status, schema, converter)
-    if route.method == "GET" and 200 in declared.answers:
+    if route.method == "GET" and declared.conditional and 200 in declared.answers:
         responses["304"] = {"description": "Not changed since the entity tag in If-None-Match."}
     for refusal in _refusals(route):
         responses.setdefault(str(refusal.status), _failure(declared, refusal, converter))

@@ -51,7 +51,7 @@ def _groups(document: Mapping[str, Any]) -> Iterator[str]:
 
 def _operation(example: Example) -> str:
     operation = example.operation
-    parts = [f"<p>Scope: <code>{escape(operation['x-permission'])}</code>. Roles: {escape(_roles(operation))}.</p>"]
+    parts = [f"<p>Scope: {_scopes(operation)}. Roles: {escape(_roles(operation))}.</p>"]
     if "description" in operation:
         parts.insert(0, f"<p>{escape(operation['description'])}</p>")
     parts.append(_parameters([one for one in operation["parameters"] if one["name"] not in COMMON_HEADERS]))
@@ -66,6 +66,13 @@ def _samples(example: Example) -> str:
     return "".join(
         f'<details><summary>{language}</summary><pre data-sample="{language.lower()}">{escape(text)}</pre></details>'
         for language, text in samples(example).items()
+    )
+
+
+def _scopes(operation: Mapping[str, Any]) -> str:
+    besides = ", ".join(f"<code>{escape(scope)}</code>" for scope in operation.get("x-permission-also", ()))
+    return f"<code>{escape(operation['x-permission'])}</code>" + (
+        f" and, of what it is for, {besides}" if besides else ""
     )
 
 

@@ -44,6 +44,8 @@ class Operation:
     handler reads itself; without `failures` errors come in the envelope. The work takes `seconds` at most.
     `other_media_types` are further forms of a success that is not enveloped, as text. What is dear has a `limit` for
     each organisation besides those that everything has; its handler counts with `Call.count_as_dear`.
+    Where there is an `also`, the handler asks for one of these permissions besides; `headers` are those that it reads
+    itself. Answers of a GET that is `conditional` have an entity tag, to which `If-None-Match` is compared.
     """
 
     summary: str
@@ -69,6 +71,9 @@ class Operation:
     seconds: float = LONGEST_SECONDS
     other_media_types: Sequence[str] = ()
     limit: Policy | None = None
+    also: Sequence[str] = ()
+    headers: Sequence[str] = ()
+    conditional: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +117,14 @@ def operation(
     seconds: float = LONGEST_SECONDS,
     other_media_types: Sequence[str] = (),
     limit: Policy | None = None,
+    also: Sequence[str] = (),
+    headers: Sequence[str] = (),
+    conditional: bool = True,
 ) -> Callable[[H], H]:
     """Declares a handler. Raises `ValueError` for a permission that no role table knows."""
-    if permission not in SCOPES | {AUTHENTICATED, PUBLIC}:
-        raise ValueError(f"{permission!r} is in no role's permissions")
+    unknown = {permission, *also} - SCOPES - {AUTHENTICATED, PUBLIC}
+    if unknown:
+        raise ValueError(f"{sorted(unknown)} are in no role's permissions")
 
     def declare(handler: H) -> H:
         _OPERATIONS[handler] = Operation(
@@ -142,6 +151,9 @@ def operation(
             seconds=seconds,
             other_media_types=other_media_types,
             limit=limit,
+            also=also,
+            headers=headers,
+            conditional=conditional,
         )
         return handler
 

@@ -47,6 +47,38 @@ def test_route_is_documented_whole(document: dict[str, Any], service: str, route
         assert described["responses"][status]["content"], "an answer without a schema cannot be checked"
 
 
+def _headers(described: dict[str, Any]) -> set[str]:
+    return {one["name"] for one in described["parameters"] if one["in"] == "header"}
+
+
+def test_content_takes_ranges_and_exports_have_no_entity_tag(document: dict[str, Any]) -> None:
+    content = document["paths"]["/filecontent/{file_id}"]["get"]
+    assert {"Range", "If-Range", "If-None-Match"} <= _headers(content)
+    assert {"206", "304", "416"} <= set(content["responses"])
+    for ending in ("csv", "ndjson"):
+        export = document["paths"][f"/exports/recognitions.{ending}"]["get"]
+        assert "If-None-Match" not in _headers(export)
+        assert "304" not in export["responses"]
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "alternatives"),
+    [
+        ("/files", "post", {"update:profile", "manage:user", "update:core_value", "update:recognition"}),
+        ("/files/{files_id}", "get", {"view:user", "view:core_value", "view:recognition"}),
+        ("/filecontent/{file_id}", "get", {"view:user", "view:core_value", "view:recognition"}),
+    ],
+)
+def test_files_name_the_scope_of_what_they_are_for(
+    document: dict[str, Any], path: str, method: str, alternatives: set[str]
+) -> None:
+    described = document["paths"][path][method]
+    assert [set(one["bearer"]) for one in described["security"]] == [
+        {described["x-permission"], other} for other in described["x-permission-also"]
+    ]
+    assert set(described["x-permission-also"]) == alternatives
+
+
 def test_every_documented_operation_is_served(document: dict[str, Any]) -> None:
     own = [*HEALTH_ROUTES, *documents.routes()]
     served = {(route.path, route.method.lower()) for route in [*own, *(route for _, route in ROUTES)]}

@@ -40,6 +40,7 @@ def _export(ending: str, media_type: str, described: str, write: Write) -> Handl
         invalid=INVALID,
         tag="Exports",
         limit=EXPORTS,
+        conditional=False,
     )
     async def export(call: Call) -> Answer:
         walk = await walk_of(call, RECOGNITIONS, _asked(call))

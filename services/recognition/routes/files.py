@@ -42,6 +42,9 @@ UPLOAD_SECONDS = WHOLE_SECONDS + 20
 DOWNLOAD_SECONDS = 120.0
 LARGE = 256 * 1024
 """What is smaller is gone into the connection's buffers at once."""
+VIEWS = tuple(one.view for one in ATTRIBUTES.values())
+CHANGES = ("update:profile", "manage:user", "update:core_value", "update:recognition")
+"""Of which one is needed, by whose file it is."""
 SANDBOX = "default-src 'none'; frame-ancestors 'none'; sandbox"
 _RANGE = re.compile(r"bytes=(?:([0-9]{1,15})-([0-9]{0,15})|-([0-9]{1,15}))", re.ASCII)
 
@@ -56,6 +59,7 @@ class RangeNotSatisfiable(Refusal):
     summary="Put a file into an attribute",
     description="A picture of a person or of a core value replaces the one before. Pictures are written anew.",
     permission="create:file",
+    also=CHANGES,
     query=schemas.FILE_QUERY,
     body=schemas.UPLOAD,
     upload=True,
@@ -107,6 +111,7 @@ async def _stored(call: Call, files: Files, holder: Holder, came: Received) -> C
 @operation(
     summary="Show the files of an attribute",
     permission="view:file",
+    also=VIEWS,
     answers={200: schemas.FILES},
     invalid=INVALID_FILE,
     resource=RESOURCE,
@@ -126,6 +131,7 @@ async def show_files(call: Call) -> Answer:
 @operation(
     summary="Show what is told of a file",
     permission="view:file",
+    also=VIEWS,
     answers={200: schemas.FILE},
     invalid=INVALID_FILE,
     resource=RESOURCE,
@@ -139,6 +145,8 @@ async def describe_file(call: Call) -> Answer:
     summary="Read a file's content",
     description="Takes `Range` (one) and `If-Range`.",
     permission="view:file",
+    also=VIEWS,
+    headers=("Range", "If-Range"),
     answers={200: None, 206: None},
     refuses=(RangeNotSatisfiable,),
     enveloped=False,
@@ -204,6 +212,7 @@ def _disposition(entry: Entry) -> str:
 @operation(
     summary="Remove a file from its attribute",
     permission="delete:file",
+    also=(*CHANGES, "delete:recognition"),
     answers={204: None},
     refuses=(Unprocessable,),
     invalid=INVALID_FILE,
