@@ -26,6 +26,7 @@ AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 OF_SERVERS: Sequence[Callable[[Admin], Awaitable[Line]]] = (
     servers.clocks,
     servers.durability,
+    servers.letters,
     roles.roles,
     schemas.migrations,
 )

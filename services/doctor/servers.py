@@ -20,6 +20,7 @@ CLOCK_SECONDS = 2.0
 DURABLE = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"}
 STRONGER = {"remote_apply", "remote_write"}
 PRIVATE = 0o077
+LETTERS_REMEDY = "make a database with LC_CTYPE 'C.UTF-8' from template0, and restore a backup into it"
 REMEDY = "mend the setting (README, Configuration), or run: chmod 600 on the file that others can read"
 
 
@@ -85,3 +86,11 @@ async def durability(admin: Admin) -> Line:
     ]
     todo = "set it to on (ALTER SYSTEM, ALTER DATABASE or ALTER ROLE ... SET) and reload: a crash loses commits"
     return line("durability", troubles, todo, "fsync, full_page_writes and synchronous_commit are on")
+
+
+async def letters(admin: Admin) -> Line:
+    """Whether the database knows the cases of letters beyond ASCII: searches compare words by them."""
+    folds = await admin.fetchval("SELECT lower('É') = 'é'")
+    locale = await admin.fetchval("SELECT datctype FROM pg_database WHERE datname = current_database()")
+    troubles = [] if folds else [f"locale {locale}: a search for é does not find É"]
+    return line("letters", troubles, LETTERS_REMEDY, f"locale {locale}")

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from typing import TypeAlias
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
 
 from services.processes.settings import PYTHON, CannotStart, ProcessSettings
 
+LOCALE = "C.UTF-8"
 CONNECT_SECONDS = 5.0
+CREATE_SECONDS = 30.0
 MIGRATE_SECONDS = 120.0
+Admin: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
 def url_of(settings: ProcessSettings, service: str, password: str) -> str:
@@ -42,10 +46,7 @@ async def _create(settings: ProcessSettings) -> None:
     parts = urlsplit(settings.database_url)
     connection = await asyncpg.connect(urlunsplit(parts._replace(path="/postgres")), timeout=CONNECT_SECONDS)
     try:
-        statement = await connection.fetchval(
-            "SELECT format('CREATE DATABASE %I TEMPLATE template0 ENCODING ''UTF8''', $1::text)", parts.path.lstrip("/")
-        )
-        await connection.execute(statement, timeout=CONNECT_SECONDS * 6)
+        await _create_with_letters(connection, parts.path.lstrip("/"))
     except asyncpg.DuplicateDatabaseError:
         pass
     except asyncpg.InsufficientPrivilegeError:
@@ -55,6 +56,17 @@ async def _create(settings: ProcessSettings) -> None:
         ) from None
     finally:
         await connection.close()
+
+
+async def _create_with_letters(connection: Admin, name: str) -> None:
+    """With a locale that knows the cases of all letters, whatever the server's own is, if the machine has it."""
+    plain: str = await connection.fetchval(
+        "SELECT format('CREATE DATABASE %I TEMPLATE template0 ENCODING ''UTF8''', $1::text)", name
+    )
+    try:
+        await connection.execute(f"{plain} LC_COLLATE '{LOCALE}' LC_CTYPE '{LOCALE}'", timeout=CREATE_SECONDS)
+    except asyncpg.WrongObjectTypeError:
+        await connection.execute(plain, timeout=CREATE_SECONDS)
 
 
 def _unreachable(settings: ProcessSettings, error: BaseException) -> str:
