@@ -20,7 +20,14 @@ _OPEN, _CLOSE = "\x02", "\x03"
 """What stands around a found word until the rest has been made safe; texts have lost theirs by then."""
 
 _FOUND = "SELECT recognitions_saying($1::text, $2::bigint)"
-_HAS_WORDS = "to_tsvector('pg_catalog.simple', text) @@ plainto_tsquery('pg_catalog.simple', $1)"
+_QUERY = "plainto_tsquery('pg_catalog.simple', composed($1))"
+_HAS_WORDS = f"to_tsvector('pg_catalog.simple', composed(text)) @@ {_QUERY}"
+_LOOKS_ALIKE = "normalize(text, NFC)"
+_MARKABLE = f"""
+CASE WHEN to_tsvector('pg_catalog.simple', {_LOOKS_ALIKE}) @@ {_QUERY} THEN {_LOOKS_ALIKE} ELSE composed(text) END
+"""
+"""The text in a form in which its words can be marked: one that looks the same, if there is one."""
+
 _IN_ORDER = """
 SELECT id, given_at, text FROM recognitions
 WHERE NOT hidden AND deleted_at IS NULL ORDER BY given_at DESC, id DESC
@@ -35,13 +42,13 @@ _NEWEST_IF_COMMON = f"""
 SELECT CASE WHEN (SELECT count(*) FROM ({_IN_ORDER} LIMIT $4) AS sample WHERE {_HAS_WORDS}) >= $5
 THEN ({_NEWEST}) ELSE '{{}}' END
 """
-_RANKED = """
+_RANKED = f"""
 WITH found AS MATERIALIZED (
     SELECT id, given_at, translate(text, E'\\x02\\x03', '') AS text FROM recognitions
     WHERE id = ANY ($2::bigint[]) AND NOT hidden AND deleted_at IS NULL
 ), ranked AS (
     SELECT id, text, given_at,
-        ts_rank_cd(to_tsvector('pg_catalog.simple', text), plainto_tsquery('pg_catalog.simple', $1), 1) AS rank
+        ts_rank_cd(to_tsvector('pg_catalog.simple', composed(text)), {_QUERY}, 1) AS rank
     FROM found
     ORDER BY rank DESC, given_at DESC, id DESC LIMIT $3
 )
@@ -49,7 +56,7 @@ SELECT
     (SELECT whole.document FROM recognition_documents AS whole WHERE whole.id = ranked.id)::text AS document,
     rank,
     ts_headline(
-        'pg_catalog.simple', text, plainto_tsquery('pg_catalog.simple', $1),
+        'pg_catalog.simple', {_MARKABLE}, {_QUERY},
         E'StartSel=\\x02, StopSel=\\x03, MaxFragments=2, MinWords=8, MaxWords=24, FragmentDelimiter=" … "'
     ) AS fragment
 FROM ranked

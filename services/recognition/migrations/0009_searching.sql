@@ -1,11 +1,15 @@
 -- Recognitions by the words in them. Operators of arrays are not leakproof, so that under row-level security no index serves
 -- them; the look-up runs as a role that may read these columns of all organisations, and names the organisation itself.
 
+-- Text as it is compared: however its letters are composed, it has the same words. ASCII is composed in one way only.
+CREATE FUNCTION composed(said text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN octet_length(said) = char_length(said) THEN said ELSE normalize(said, NFKC) END;
+
 -- Each word as it is compared, together with its organisation: words of one organisation are no part of another's search.
 CREATE FUNCTION words_of(organisation bigint, said text) RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN ARRAY(
         SELECT organisation || ':' || word
-        FROM unnest(tsvector_to_array(to_tsvector('pg_catalog.simple', said))) AS word
+        FROM unnest(tsvector_to_array(to_tsvector('pg_catalog.simple', composed(said)))) AS word
     );
 CREATE INDEX recognitions_by_words ON recognitions USING gin (words_of(org_id, text)) WITH (gin_pending_list_limit = 512)
     WHERE NOT hidden AND deleted_at IS NULL;
