@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from services.auth.commands import value_lists as commands
 from services.auth.commands.issuing import hold_caller
+from services.auth.commands.value_lists import INVALID
 from services.auth.schemas import PAGE_QUERY
 from services.auth.schemas import value_lists as schemas
 from services.auth.store import value_lists as rows
@@ -12,7 +13,6 @@ from shared.database import Connection
 from shared.errors import Conflict, InvalidData, NotFound, VersionMismatch
 from shared.http import Answer, Call, created, listed_few, no_content, ok, operation
 
-INVALID = "Invalid value list data"
 RESOURCE = "Value list"
 TAG = "Value lists"
 VIEW, MANAGE = "view:value_list", "manage:value_list"

@@ -8,7 +8,7 @@ import marshmallow as ma
 from marshmallow import validate
 
 from services.auth.schemas import Strict
-from shared.http.fields import Id, Text
+from shared.http.fields import Id, Line
 
 LONGEST_TEAM_NAME = 100
 MOST_MEMBERS = 1000
@@ -32,13 +32,13 @@ class People(ma.fields.List[Any]):
 
 
 class WriteTeam(Strict):
-    name = Text(1, LONGEST_TEAM_NAME, required=True)
+    name = Line(1, LONGEST_TEAM_NAME, required=True)
     member_ids = People(load_default=list)
     lead_id = Id(allow_none=True, load_default=None)
 
 
 class PatchTeam(Strict):
-    name = Text(1, LONGEST_TEAM_NAME)
+    name = Line(1, LONGEST_TEAM_NAME)
     member_ids = People(allow_none=True)
     lead_id = Id(allow_none=True)
 

@@ -7,8 +7,9 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import validate
 
+from services.auth.domain.names import fold
 from services.auth.schemas import Strict
-from shared.http.fields import Pattern, Text
+from shared.http.fields import Line, Pattern
 
 NAME = r"[a-z][a-z0-9_-]{0,49}"
 NAME_HINT = "Must begin with a small letter and have up to 50 of a-z, 0-9, _ and -."
@@ -23,7 +24,7 @@ class Values(ma.fields.List[Any]):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(
-            Text(1, LONGEST_VALUE),
+            Line(1, LONGEST_VALUE),
             validate=validate.Length(0, MOST_VALUES, error="Takes at most {max} values."),
             **options,
         )
@@ -32,9 +33,9 @@ class Values(ma.fields.List[Any]):
         values: list[Any] = super()._deserialize(value, attr, data, **kwargs)
         known: set[str] = set()
         for one in values:
-            if one.casefold() in known:
+            if fold(one) in known:
                 raise self.make_error("twice", value=one)
-            known.add(one.casefold())
+            known.add(fold(one))
         return values
 
 

@@ -117,6 +117,7 @@ async def test_tm5_who_becomes_a_super_admin_leaves_the_teams_too(world: World) 
     ("body", "fields"),
     [
         ({}, {"name"}), ({"name": ""}, {"name"}), ({"name": None}, {"name"}), ({"name": "x" * 101}, {"name"}),
+        ({"name": "A\nB"}, {"name"}), ({"name": "A\u202eB"}, {"name"}),
         ({"name": "A", "member_ids": 1}, {"member_ids"}), ({"name": "A", "member_ids": ["x"]}, {"member_ids"}),
         ({"name": "A", "member_ids": [1, 1]}, {"member_ids"}), ({"name": "A", "lead_id": True}, {"lead_id"}),
         ({"name": "A", "member_ids": list(range(1, 1002))}, {"member_ids"}),

@@ -142,3 +142,19 @@ async def test_tm11_a_department_is_one_of_the_list_where_there_is_one(world: Wo
     assert (await world.put("gina", "/users/me", PROFILE | {"department": "sales"})).status == 200
     await world.delete("ada", f"{PATH}/departments")
     assert (await world.put("emil", "/users/me", PROFILE | {"department": "sales"})).status == 200
+
+
+@pytest.mark.parametrize("values", [["Red\nBlue"], ["\u202eRed"], ["Re\u2028d"], ["e\u0301", "É"], ["ﬁne", "FINE"]])
+async def test_tm11_values_are_single_lines_and_none_is_there_twice(world: World, values: list[str]) -> None:
+    reply = await world.post("ada", PATH, {"name": "colours", "values": values})
+    assert (reply.status, set(reply.error["fields"])) == (400, {"values"})
+
+
+@pytest.mark.parametrize("values", [["fraud"], ["Spam", " FRAUD"], ["Not_Relevant"]])
+async def test_tm11_reasons_that_everybody_has_are_no_further_ones(world: World, values: list[str]) -> None:
+    made_so = await world.post("ada", PATH, {"name": "custom_report_reasons", "values": values})
+    assert (made_so.status, set(made_so.error["fields"])) == (400, {"values"})
+    await made(world, "custom_report_reasons", "Spam")
+    changed = await world.put("ada", f"{PATH}/custom_report_reasons", {"values": values})
+    assert (changed.status, set(changed.error["fields"])) == (400, {"values"})
+    await made(world, "colours", *[one.strip() for one in values])
