@@ -24,6 +24,10 @@ Waiting = list[tuple[int, MissingPrerequisite]]
 """The places of events among those that came, with what they wait for."""
 
 
+class Jumbled(Exception):
+    """So many of the events wait for others that one transaction gains nothing."""
+
+
 class Together(Inbox):
     """An inbox that also takes many at once."""
 
@@ -79,12 +83,12 @@ class Together(Inbox):
     async def _run_patiently(
         self, tx: Connection, events: Events, bodies: Sequence[bytes], claimed: set[UUID]
     ) -> list[Kept]:
+        """Those that came too early go behind the others once; raises `Jumbled` when they are not the fewer."""
         kept: dict[int, Kept] = {}
-        places = list(range(len(events)))
-        waiting = await self._run_those(tx, events, places, claimed, kept)
-        while waiting and len(waiting) < len(places):
-            places = [place for place, _ in waiting]
-            waiting = await self._run_those(tx, events, places, claimed, kept)
+        waiting = await self._run_those(tx, events, range(len(events)), claimed, kept)
+        if 2 * len(waiting) >= len(events):
+            raise Jumbled
+        waiting = await self._run_those(tx, events, [place for place, _ in waiting], claimed, kept)
         for place, missing in waiting:
             kept[place] = await self._park(tx, events[place], bodies[place], missing, claimed)
         return [kept[place] for place in range(len(events))]
