@@ -37,6 +37,7 @@ async def test_a_rule_that_is_changed_to_and_fro_gives_no_day_twice(series: Recu
     made = await series.begun(recurrence="FREQ=DAILY")
     path = f"{PATH}/{made['id']}"
     await series.at(MONDAY)
+    start = MONDAY
     for rule, hours, following in (("FREQ=WEEKLY", 2, 7), ("FREQ=DAILY", 3, 1), ("FREQ=DAILY;COUNT=9", 4, 1)):
         start = MONDAY + timedelta(hours=hours)
         changed = await series.api.ask(ANNA, "PATCH", path, {"recurrence": rule, "starts_at": int(start.timestamp())})
