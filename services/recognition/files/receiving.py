@@ -14,8 +14,8 @@ from pathlib import Path
 from aiohttp import BodyPartReader, MultipartReader, hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from services.recognition import archives
 from services.recognition.domain.files import INVALID_FILE, LARGEST, Attribute, check_type
+from services.recognition.files import archives
 from shared.errors import InvalidData, PayloadTooLarge, UnsupportedMediaType
 
 CHUNK = 64 * 1024
