@@ -17,7 +17,8 @@ from shared.http.fields import LARGEST_ID, Count, Text, Truth
 
 DEFAULT_LIMIT = 20
 MOST_ROWS = 100
-DEEPEST_OFFSET = 1_000_000_000
+DEEPEST_OFFSET = 100_000
+"""Rows that are left out are read all the same; whoever wants more goes on by the cursor."""
 
 
 class PageQuery(ma.Schema):
@@ -27,8 +28,12 @@ class PageQuery(ma.Schema):
         unknown = ma.EXCLUDE
 
     limit = Count(1, MOST_ROWS, metadata={"description": f"Rows at most; {DEFAULT_LIMIT} when absent."})
-    offset = Count(0, DEEPEST_OFFSET, metadata={"description": "Rows to leave out first."})
-    page = Count(1, DEEPEST_OFFSET // MOST_ROWS, metadata={"description": "The page, from 1; with page_size."})
+    offset = Count(0, DEEPEST_OFFSET, metadata={"description": "Rows to leave out first; cursors reach further."})
+    page = Count(
+        1,
+        DEEPEST_OFFSET + 1,
+        metadata={"description": f"The page, from 1; with page_size. At most {DEEPEST_OFFSET} rows are left out."},
+    )
     page_size = Count(1, MOST_ROWS, metadata={"description": "The same as limit."})
     cursor = Text(1, 500, metadata={"description": "The next_cursor of the page before."})
     total = Truth(from_text=True, metadata={"description": "true: count all rows too."})
@@ -39,6 +44,8 @@ class PageQuery(ma.Schema):
         for one, other in (("limit", "page_size"), ("offset", "page"), ("cursor", "page"), ("cursor", "offset")):
             if one in data and other in data:
                 raise ma.ValidationError(f"Give {one} or {other}, not both.", other)
+        if Page.of(data).offset > DEEPEST_OFFSET:
+            raise ma.ValidationError(f"Leaves out more than {DEEPEST_OFFSET} rows. Go on by the cursor.", "page")
 
 
 @dataclass(frozen=True, slots=True)

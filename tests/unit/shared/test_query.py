@@ -249,6 +249,19 @@ def test_pa6_pages_are_those_of_every_list() -> None:
     assert by_page.values[:2] == [8, 14]
 
 
+@pytest.mark.parametrize(
+    ("page", "wrong"),
+    [
+        ({"offset": "100000"}, None), ({"offset": "100001"}, "offset"), ({"page": "1001", "page_size": "100"}, None),
+        ({"page": "1002", "page_size": "100"}, "page"), ({"page": "5001"}, None), ({"page": "5002"}, "page"),
+        ({"page": "100001", "page_size": "1"}, None), ({"page": "100002", "page_size": "1"}, "page"),
+    ],
+)  # fmt: skip
+def test_pa6_no_page_is_further_than_a_hundred_thousand_rows(page: dict[str, str], wrong: str | None) -> None:
+    for schema in (PageQuery(), BODY):
+        assert set(schema.validate(page)) == ({wrong} if wrong else set())
+
+
 def test_tm6_the_document_has_what_the_declaration_says() -> None:
     properties = BODY.fields["filter"].metadata["properties"]
     assert set(properties) == set(THINGS.filters)
