@@ -58,7 +58,7 @@ HEADER_PARAMETERS: dict[str, dict[str, Any]] = {
 COMMON_HEADERS: dict[str, str] = {
     "X-Org-Id": "The credential's organisation; of a super admin, the one that is meant. X-Perscom-Id is the same.",
     "X-Request-Id": "Comes back with the answer, and is in every log line; made when absent.",
-    "X-Request-Timeout": "How many seconds the client waits; ten at most, and when absent.",
+    "X-Request-Timeout": "How many seconds the client waits; {seconds} at most, and when absent.",
 }
 """What every operation takes (the first only where it takes a credential)."""
 REDIRECTS = frozenset({302, 303})
@@ -191,9 +191,10 @@ def _headers(route: Route) -> list[dict[str, Any]]:
     if route.method == "GET" and route.operation.conditional:
         names.append("If-None-Match")
     own = [{"name": name, "in": "header", "required": False, "schema": HEADER_PARAMETERS[name]} for name in names]
+    seconds = f"{route.operation.stream_seconds or route.operation.seconds:g}"
     common = [name for name in COMMON_HEADERS if name != "X-Org-Id" or route.operation.permission != PUBLIC]
     return own + [
-        {"name": name, "in": "header", "required": False, "description": COMMON_HEADERS[name]}
+        {"name": name, "in": "header", "required": False, "description": COMMON_HEADERS[name].format(seconds=seconds)}
         | {"schema": HEADER_PARAMETERS[name]}
         for name in common
     ]

@@ -41,7 +41,8 @@ class Operation:
     organisation; `invalid` is the message of its 400s and `resource` names the thing in "<resource> not found".
     `during_maintenance` is for what goes on within a maintenance window though it is neither GET nor HEAD.
     The body is JSON, an HTML form's fields where it is a `form`, or parts with files where it is an `upload`, which the
-    handler reads itself; without `failures` errors come in the envelope. The work takes `seconds` at most.
+    handler reads itself; without `failures` errors come in the envelope. The work takes `seconds` at most, sending a
+    body as it comes about `stream_seconds`.
     `other_media_types` are further forms of a success that is not enveloped, as text. What is dear has a `limit` for
     each organisation besides those that everything has; its handler counts with `Call.count_as_dear`.
     Where there is an `also`, the handler asks for one of these permissions besides; `headers` are those that it reads
@@ -69,6 +70,7 @@ class Operation:
     during_maintenance: bool = False
     upload: bool = False
     seconds: float = LONGEST_SECONDS
+    stream_seconds: float | None = None
     other_media_types: Sequence[str] = ()
     limit: Policy | None = None
     also: Sequence[str] = ()
@@ -115,6 +117,7 @@ def operation(
     during_maintenance: bool = False,
     upload: bool = False,
     seconds: float = LONGEST_SECONDS,
+    stream_seconds: float | None = None,
     other_media_types: Sequence[str] = (),
     limit: Policy | None = None,
     also: Sequence[str] = (),
@@ -149,6 +152,7 @@ def operation(
             during_maintenance=during_maintenance,
             upload=upload,
             seconds=seconds,
+            stream_seconds=stream_seconds,
             other_media_types=other_media_types,
             limit=limit,
             also=also,

@@ -105,6 +105,21 @@ def test_page_names_every_operation_and_loads_nothing(document: dict[str, Any]) 
     assert not re.findall(r"""(?:src|href)=|url\(|@import""", shown)
 
 
+@pytest.mark.parametrize(
+    ("operation", "seconds"),
+    [
+        ("get /users", 10), ("get /exports/recognitions.csv", 300), ("get /exports/recognitions.ndjson", 300),
+        ("get /filecontent/{file_id}", 120), ("post /files", 80),
+    ],
+)  # fmt: skip
+def test_how_long_a_client_may_wait_is_the_operations_own(
+    document: dict[str, Any], operation: str, seconds: int
+) -> None:
+    method, path = operation.split()
+    described = {one["name"]: one.get("description", "") for one in document["paths"][path][method]["parameters"]}
+    assert f"; {seconds} at most" in described["X-Request-Timeout"]
+
+
 async def _form(_: Call) -> Answer:
     return Answer(303)
 

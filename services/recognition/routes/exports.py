@@ -41,6 +41,7 @@ def _export(ending: str, media_type: str, described: str, write: Write) -> Handl
         tag="Exports",
         limit=EXPORTS,
         conditional=False,
+        stream_seconds=SECONDS,
     )
     async def export(call: Call) -> Answer:
         walk = await walk_of(call, RECOGNITIONS, _asked(call))

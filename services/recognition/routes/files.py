@@ -147,6 +147,7 @@ async def describe_file(call: Call) -> Answer:
     permission="view:file",
     also=VIEWS,
     headers=("Range", "If-Range"),
+    stream_seconds=DOWNLOAD_SECONDS,
     answers={200: None, 206: None},
     refuses=(RangeNotSatisfiable,),
     enveloped=False,
