@@ -40,6 +40,7 @@ async def test_a_super_admin_begins_an_organisation(world: World) -> None:
         "hi5_limit": 5, "hi5_quota_renewal_frequency": "MONTHLY", "timezone": "America/Chicago",
         "recognition_hi5_cost": 0,
         "version": 1,
+        "changed_by": world.id_of("root"),
     }  # fmt: skip
 
 
