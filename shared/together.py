@@ -17,7 +17,9 @@ PATIENT_AFTER_MISSING = 1_000
 
 _CLAIM = "SELECT claim_events($1, $2, $3, $4, $5, $6)"
 _DISCLAIM = "DELETE FROM inbox WHERE event_id = $1"
-_WORK_FOR = "SELECT set_config('app.org_id', $1, true), set_config('app.request_id', $2, true)"
+_WORK_FOR = """
+SELECT set_config('app.org_id', $1, true), set_config('app.request_id', $2, true), set_config('app.actor_id', '', true)
+"""
 
 Events = Sequence[Received[Event]]
 Waiting = list[tuple[int, MissingPrerequisite]]

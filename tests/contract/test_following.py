@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import orjson
 
-from shared import inbox
+from shared import history, inbox
 from shared.bus import InProcessBus
 from shared.bus.message import Delivery
 from shared.consumer import FOLLOWING, Consumer, Received
@@ -88,6 +88,21 @@ async def test_events_that_came_in_another_order_share_a_transaction(scratch: Sc
         await consumer.receive_together([delivery(network, changed(1, 4)), delivery(network, changed(5, 1))])
         assert (await station.versions())["recognition/1"] == [1, 2, 3, 4, 5]
         assert await station.at_rest()
+
+
+async def test_nobody_is_behind_the_next_event_of_a_transaction(scratch: ScratchDatabase) -> None:
+    actors: list[str] = []
+
+    async def note(tx: Connection, received: Received[Any]) -> None:
+        actors.append(await tx.fetchval("SELECT coalesce(current_setting('app.actor_id', true), '')"))
+        await history.by(tx, 7)
+        await remember(tx, received)
+
+    async with network_on(scratch, InProcessBus(SUBSCRIPTIONS)) as network:
+        station, consumer = await behind(network, ())
+        station.handler = note
+        await consumer.receive_together([delivery(network, changed(number, 1)) for number in (1, 2, 3)])
+        assert actors == ["", "", ""]
 
 
 async def test_what_has_to_be_looked_at_alone_does_not_part_its_neighbours(scratch: ScratchDatabase) -> None:
