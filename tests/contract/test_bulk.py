@@ -20,6 +20,8 @@ from tests.support.waiting import eventually
 WAITING = 3_000
 FEW = WAITING / 5
 """So many may overtake a fresh event on the slowest machine; without a lane of its own nearly all would."""
+STILL_WAITING = WAITING / 5
+"""So many are there for what is fresh to pass, also where the relay is quick and everything else is slow."""
 PAUSES = "publishing pauses, events stay in the outbox"
 
 
@@ -34,10 +36,10 @@ async def test_fresh_event_passes_thousands_that_wait(network: Network, monkeypa
         for station in network.subscribers:
             await eventually(partial(has_handled, station, fresh), within=30)
             assert await overtaken(station, fresh, await told_at(network.publisher, fresh)) < FEW
-    assert await count(network.publisher, "bulk AND sent_at IS NULL") > WAITING / 2
+    assert await count(network.publisher, "bulk AND sent_at IS NULL") > STILL_WAITING
     await eventually(partial(all_fresh_sent, network.publisher))
     sent_after = "bulk AND (sent_at IS NULL OR sent_at > (SELECT max(sent_at) FROM outbox WHERE NOT bulk))"
-    assert await count(network.publisher, sent_after) > WAITING / 2
+    assert await count(network.publisher, sent_after) > STILL_WAITING
     monkeypatch.setattr(relay, "BULK_BATCH", WAITING)
     await eventually(lambda: network.arrived(ids), within=100)
     await no_position_is_missing(network.publisher)
