@@ -150,7 +150,7 @@ async def books_are_proved(folder: Path) -> None:
     )  # fmt: skip
     output, _ = await proof.communicate()
     assert proof.returncode == 0, output.decode()
-    assert output.decode().splitlines()[-1].endswith(" hold, 0 broken")
+    assert output.decode().splitlines()[-1].endswith(" hold, 0 wait, 0 broken")
 
 
 @pytest.mark.fault
