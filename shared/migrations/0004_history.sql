@@ -68,9 +68,9 @@ BEGIN
     INSERT INTO history (org_id, kind, resource_id, action, changes)
     VALUES (
         -- What moves to another organisation is in the log of the one that it leaves.
-        -- What has no organisation is of whoever works on it.
+        -- What has no organisation is of whoever works on it, in the end of the installation.
         CASE
-            WHEN TG_OP = 'INSERT' OR tenant() IS NULL THEN coalesce((present ->> TG_ARGV[2])::bigint, tenant())
+            WHEN TG_OP = 'INSERT' OR tenant() IS NULL THEN coalesce((present ->> TG_ARGV[2])::bigint, tenant(), 0)
             ELSE tenant()
         END,
         TG_ARGV[0], (present ->> TG_ARGV[1])::bigint,

@@ -39,11 +39,11 @@ asyncio.run(own())
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
+async def folder(tmp_path: Path) -> AsyncIterator[Path]:
     """A data folder below a parent that is closed to everybody else; no process may be left in it."""
     tmp_path.chmod(0o700)
     yield tmp_path / "data"
-    assert _at_work_in(tmp_path) == []
+    await eventually(lambda: _at_work_in(tmp_path) == [])
 
 
 def _at_work_in(folder: Path) -> list[int]:

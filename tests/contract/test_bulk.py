@@ -40,7 +40,7 @@ async def test_fresh_event_passes_thousands_that_wait(network: Network, monkeypa
     await eventually(partial(all_fresh_sent, network.publisher))
     sent_after = "bulk AND (sent_at IS NULL OR sent_at > (SELECT max(sent_at) FROM outbox WHERE NOT bulk))"
     assert await count(network.publisher, sent_after) > STILL_WAITING
-    monkeypatch.setattr(relay, "BULK_BATCH", WAITING)
+    monkeypatch.setattr(relay, "BULK_BATCH", WAITING // 10)
     await eventually(lambda: network.arrived(ids), within=100)
     await no_position_is_missing(network.publisher)
     await rebuilt(network, ids)

@@ -38,7 +38,7 @@ async def installed(rabbitmq: Rabbitmq, tmp_path_factory: pytest.TempPathFactory
 async def test_everything_is_well_and_the_command_says_so(installed: InstalledWithBroker, tmp_path: Path) -> None:
     code, text = await installed.cli("--bindings", "-", given=await installed.listing())
     assert code == 0, text
-    assert [line[:5] for line in text.splitlines()] == ["OK   "] * 16
+    assert [line[:5] for line in text.splitlines()] == ["OK   "] * 17
     assert LISTED in text
     (tmp_path / "bindings.json").write_text(await installed.listing())
     code, text = await installed.cli("--json", "--bindings", str(tmp_path / "bindings.json"))
