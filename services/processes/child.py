@@ -59,13 +59,17 @@ class Child:
             self._end_group()
 
     def send(self, number: signal.Signals) -> None:
-        """A signal that cannot be handled goes to the whole group: nginx's workers would outlive their master."""
+        """A signal that cannot be handled goes to the whole group: nginx's workers would outlive their master.
+
+        Nothing happens to what has just ended, also where its end is not known here yet.
+        """
         if self.process is None or self.process.returncode is not None:
             return
-        if number in NOT_HANDLED:
-            os.killpg(self.process.pid, number)
-        else:
-            self.process.send_signal(number)
+        with contextlib.suppress(ProcessLookupError):
+            if number in NOT_HANDLED:
+                os.killpg(self.process.pid, number)
+            else:
+                self.process.send_signal(number)
 
     def want(self, wanted: bool) -> None:
         """Whether it shall run from now on; a process that runs is not touched."""

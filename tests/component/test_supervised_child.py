@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -52,6 +53,26 @@ async def test_what_dies_is_started_again_with_growing_pauses(caplog: pytest.Log
     pauses = [vars(record)["pause"] for record in caplog.records]
     assert pauses == [0.1, 0.2, 0.4]
     assert {vars(record)["reason"] for record in caplog.records} == {"signal SIGKILL"}
+
+
+def wait_for_its_end(pid: int) -> None:
+    """Blocks the event loop, which so does not hear of the end that another thread has seen."""
+    for _ in range(1_000):
+        if not psutil.pid_exists(pid):
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"process {pid} goes on")
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+async def test_a_signal_to_what_has_just_ended_is_none(number: signal.Signals) -> None:
+    async with supervised(SLEEPER) as child:
+        pid = await pid_of(child)
+        child.send(signal.SIGKILL)
+        wait_for_its_end(pid)
+        assert child.pid == pid
+        child.send(number)
+        await another_pid(child, pid)
 
 
 async def test_a_program_that_cannot_be_found_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
