@@ -43,7 +43,7 @@ async def test_everything_is_well_and_the_command_says_so(installed: InstalledWi
     (tmp_path / "bindings.json").write_text(await installed.listing())
     code, text = await installed.cli("--json", "--bindings", str(tmp_path / "bindings.json"))
     found = json.loads(text)
-    assert (code, found["ok"], len(found["checks"])) == (0, True, 16)
+    assert (code, found["ok"], len(found["checks"])) == (0, True, 17)
     assert {name for check in found["checks"] for name in check} == {"check", "ok", "says", "todo"}
 
 
