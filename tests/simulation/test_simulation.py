@@ -28,6 +28,7 @@ WHERE table_schema IN ('auth', 'recognition', 'quota', 'moderation') AND data_ty
 """
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(1200)
 async def test_no_seed_violates_an_invariant(postgres: Postgres) -> None:
     async with fleet(postgres, WORKERS) as made:
@@ -38,6 +39,7 @@ async def test_no_seed_violates_an_invariant(postgres: Postgres) -> None:
     assert tally.crashes > SEEDS
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(1200)
 async def test_removed_guards_are_caught(postgres: Postgres) -> None:
     async with fleet(postgres, WORKERS) as made:
