@@ -76,9 +76,13 @@ class Page:
         return ", ".join(links)
 
 
+PAGING = frozenset(PageQuery().load_fields)
+"""The loaded names that ask for a page."""
+
+
 def is_paged(query: Mapping[str, Any]) -> bool:
     """Whether a loaded query names anything of a page."""
-    return not PageQuery().load_fields.keys().isdisjoint(query)
+    return not PAGING.isdisjoint(query)
 
 
 def encode_cursor(*keys: int | str) -> str:

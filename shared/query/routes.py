@@ -7,8 +7,9 @@ from typing import Any
 
 from shared.database import Connection
 from shared.errors import InvalidData
-from shared.http import Answer, Call, Page, PageQuery, Raw, Route, operation
+from shared.http import Answer, Call, Page, Raw, Route, operation
 from shared.http.operation import HandlerOfCalls
+from shared.http.paging import PAGING
 from shared.query import cursors
 from shared.query.asking import Asked, Filter
 from shared.query.declaration import Kind
@@ -57,7 +58,7 @@ def asked_in(kind: Kind, query: Mapping[str, Any], own: Filter | None = None, *,
         for parameter, (field, operator) in parameters(kind).items()
         if parameter in query
     )
-    names = ASKING if not paged else {*ASKING, *PageQuery().load_fields}
+    names = ASKING | PAGING if paged else ASKING
     if not given and names.isdisjoint(query):
         return None
     filters = (*given, own) if own else given
