@@ -11,6 +11,7 @@ from shared.database import Connection
 from shared.envelope import Received
 from shared.failpoints import failpoint
 from shared.inbox import HANDLER_SECONDS, Inbox, Kept, MissingPrerequisite, NotMyTurn, claiming, in_turn
+from shared.telemetry import log
 
 PATIENT_AFTER_MISSING = 1_000
 """How many events go with care after one that came too early: where one does, the next ones often do too."""
@@ -54,7 +55,8 @@ class Together(Inbox):
             return await self._attempt_together(events, bodies)
         except NotMyTurn:
             raise
-        except Exception:
+        except Exception as error:  # each tells of its own failure when it goes alone; this one is told here
+            log("events together failed, each goes alone", events=len(events), reason=repr(error))
             return None
 
     async def _attempt_together(self, events: Events, bodies: Sequence[bytes] | None) -> list[Kept]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 from statistics import median
 from time import monotonic
 
@@ -25,7 +26,7 @@ async def token(place: Place) -> list[Line]:
         place.serving("benchmarks.peers.unverified") as trusting,
     ):
         contenders = [
-            Contender(one.url, lambda seconds, url=one.url: wrk(url + PATH, seconds, headers), [one.pid])  # type: ignore[misc]
+            Contender(one.url, partial(wrk, one.url + PATH, headers=headers), [one.pid])
             for one in (verifying, trusting)
         ]
         mine, without = await compare(contenders, place.rounds, place.postgres)

@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import asyncpg
 
@@ -54,7 +55,7 @@ async def hi5(place: Place) -> list[Line]:
         place.peer("fastapi_app", DATABASE_URL=place.admin_url, PUBLIC_KEY=place.signer.x) as others,
     ):
         contenders = [
-            Contender(name, lambda seconds, url=program.url: give_hi5s(place, url, seconds), [program.pid])  # type: ignore[misc]
+            Contender(name, partial(give_hi5s, place, program.url), [program.pid])
             for name, program in (("ours", mine), ("bare", bare), ("fastapi", others))
         ]
         contenders.append(Contender("pgbench", lambda seconds: _pgbench(place, seconds), []))

@@ -41,8 +41,10 @@ class Google:
             raise _silent() from None
         return identity_of(token, person, client_id, self._clock())
 
-    async def _ask(self, url: str, **options: Mapping[str, str]) -> dict[str, Any]:
-        async with self._session.get(url, allow_redirects=False, **options) as response:  # type: ignore[arg-type]
+    async def _ask(
+        self, url: str, *, params: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        async with self._session.get(url, allow_redirects=False, params=params, headers=headers) as response:
             if response.status in _REFUSALS:
                 raise InvalidToken
             if response.status != 200:

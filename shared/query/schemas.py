@@ -65,7 +65,7 @@ def sort_keys(kind: Kind) -> tuple[str, ...]:
 
 def body_schema(kind: Kind, name: str) -> ma.Schema:
     """The JSON body of `POST /<kind>/query`."""
-    made = type(
+    made: type[ma.Schema] = type(
         f"{name}Query",
         (_Body,),
         {
@@ -74,7 +74,7 @@ def body_schema(kind: Kind, name: str) -> ma.Schema:
             "fields_": Names(kind.keys, data_key="fields", metadata=_described_names(kind.keys, "Exactly these keys.")),
         },
     )
-    return made()  # type: ignore[no-any-return]
+    return made()
 
 
 def in_query_string(kind: Kind, base: type[ma.Schema]) -> ma.Schema:
@@ -95,8 +95,8 @@ def in_query_string(kind: Kind, base: type[ma.Schema]) -> ma.Schema:
             for parameter, (field, operator) in parameters(kind).items()
         },
     }
-    made = type(base.__name__ + "Filtered", (_Paged, base), own)
-    return made()  # type: ignore[no-any-return]
+    made: type[ma.Schema] = type(base.__name__ + "Filtered", (_Paged, base), own)
+    return made()
 
 
 @cache
