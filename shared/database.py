@@ -5,26 +5,35 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import asyncpg
 
+from shared.deadline import within
 from shared.errors import Unavailable
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
-    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
+    Bare: TypeAlias = asyncpg.Connection[asyncpg.Record]
+    Pooled: TypeAlias = PoolConnectionProxy[asyncpg.Record]
+    Connection: TypeAlias = Bare | Pooled
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
 else:
-    Connection = asyncpg.Connection
+    Bare = Connection = asyncpg.Connection
     Pool = asyncpg.Pool
 
 ACQUIRE_SECONDS = 0.9
 CONNECT_SECONDS = 5.0
 COMMAND_SECONDS = 3.0
+IDLE_SECONDS = 60.0
+"""Who is in between may have forgotten a connection that nobody used for so long."""
+MOST_USES = 50_000
+"""After so many a connection is made anew, and what its server process has gathered is given back."""
 LOCK_SECONDS = 1.0
 SHORTEST_LOCK_SECONDS = 0.05
 SOON_SECONDS = 0.1
@@ -58,12 +67,73 @@ DATABASE_IS_AWAY: tuple[type[BaseException], ...] = (
 """What an await on the database raises when the same request may succeed later; answered as 503."""
 
 
+class _Connection(Bare):
+    """Its commands end within `COMMAND_SECONDS`; asyncpg's `command_timeout` would set a timer for each."""
+
+    async def execute(self, query: str, *arguments: Any, timeout: float | None = None) -> str:
+        with within(timeout or COMMAND_SECONDS):
+            return await super().execute(query, *arguments)
+
+    async def executemany(
+        self, command: str, arguments: Iterable[Sequence[Any]], *, timeout: float | None = None
+    ) -> None:
+        with within(timeout or COMMAND_SECONDS):
+            await super().executemany(command, arguments)
+
+    async def fetch(self, query: str, *arguments: Any, timeout: float | None = None, **options: Any) -> Any:
+        with within(timeout or COMMAND_SECONDS):
+            return await super().fetch(query, *arguments, **options)
+
+    async def fetchrow(self, query: str, *arguments: Any, timeout: float | None = None, **options: Any) -> Any:
+        with within(timeout or COMMAND_SECONDS):
+            return await super().fetchrow(query, *arguments, **options)
+
+    async def fetchval(self, query: str, *arguments: Any, column: int = 0, timeout: float | None = None) -> Any:
+        with within(timeout or COMMAND_SECONDS):
+            return await super().fetchval(query, *arguments, column=column)
+
+
+@dataclass(slots=True)
+class _Kept:
+    """A connection of the pool that was used so often, the last time at `since`."""
+
+    connection: Pooled
+    uses: int = 0
+    since: float = field(default_factory=time.monotonic)
+
+    def is_usable(self) -> bool:
+        return not self.connection.is_closed() and time.monotonic() - self.since < IDLE_SECONDS
+
+
+class _Lease(AbstractAsyncContextManager[Connection]):
+    """What `Database.connection` returns; as a generator it would cost several times as much."""
+
+    __slots__ = ("_database", "_kept")
+    _kept: _Kept
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def __aenter__(self) -> Connection:
+        self._kept = await self._database.lend()
+        return self._kept.connection
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._database.take_back(self._kept, failed=kind is not None)
+
+
 class Database:
-    """A pool of connections of one service's role, handed out first come, first served."""
+    """A pool of connections of one service's role, handed out first come, first served.
+
+    A connection that comes back clean is kept at hand: through the pool it would cost more than a short statement.
+    """
 
     def __init__(self, pool: Pool, size: int) -> None:
         self._pool = pool
         self._places = asyncio.Semaphore(size)
+        self._at_hand: list[_Kept] = []
 
     @classmethod
     async def connect(
@@ -75,8 +145,8 @@ class Database:
             min_size=1,
             max_size=size,
             timeout=CONNECT_SECONDS,
-            command_timeout=COMMAND_SECONDS,
-            max_inactive_connection_lifetime=60,
+            connection_class=_Connection,
+            max_inactive_connection_lifetime=IDLE_SECONDS,
             reset=_keep_session,
             server_settings={**SETTINGS, "search_path": schema, "application_name": application_name, **settings},
         )
@@ -86,23 +156,50 @@ class Database:
         """Waits for connections in use, five seconds at most, then cuts them."""
         try:
             async with asyncio.timeout(5):
+                while self._at_hand:
+                    await self._pool.release(self._at_hand.pop().connection)
                 await self._pool.close()
         except TimeoutError:
             self._pool.terminate()
 
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Connection]:
+    def connection(self) -> AbstractAsyncContextManager[Connection]:
         """A connection outside of any transaction and tenant; `Unavailable` after nearly a second without one."""
+        return _Lease(self)
+
+    async def lend(self) -> _Kept:
+        """A connection, to be given back. Raises `Unavailable`."""
+        await self._wait_for_place()
         try:
-            async with asyncio.timeout(ACQUIRE_SECONDS):
+            while self._at_hand:
+                kept = self._at_hand.pop()
+                if kept.is_usable():
+                    return kept
+                kept.connection.terminate()
+                await self._pool.release(kept.connection)
+            return _Kept(await self._pool.acquire(timeout=ACQUIRE_SECONDS))
+        except BaseException:
+            self._places.release()
+            raise
+
+    async def take_back(self, kept: _Kept, *, failed: bool) -> None:
+        """Keeps what is as it was lent; the pool mends or replaces the rest."""
+        connection = kept.connection
+        kept.uses += 1
+        try:
+            if failed or connection.is_closed() or connection.is_in_transaction() or kept.uses >= MOST_USES:
+                await self._pool.release(connection)
+            else:
+                kept.since = time.monotonic()
+                self._at_hand.append(kept)
+        finally:
+            self._places.release()
+
+    async def _wait_for_place(self) -> None:
+        try:
+            with within(ACQUIRE_SECONDS):
                 await self._places.acquire()
         except TimeoutError:
             raise Unavailable("All database connections are in use; try again in a moment") from None
-        try:
-            async with self._pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
-                yield connection
-        finally:
-            self._places.release()
 
     @asynccontextmanager
     async def transaction(

@@ -70,6 +70,8 @@ class Maintenance:
 
     def headers(self) -> dict[str, str]:
         """What an answer says of the running or next window within 24 hours."""
+        if not self._windows:
+            return {}
         now = self._clock()
         for window in self._windows:
             if now < window.ends_at and window.starts_at <= now + TOLD_AHEAD:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
+import time
+from contextlib import nullcontext
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TextIO
 
 import orjson
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram
@@ -38,17 +41,21 @@ __all__ = [
     "REQUEST_ID",
     "UNSENT",
     "log",
+    "log_request",
     "log_to_standard_output",
 ]
-
+REQUEST = "request"
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+TOGETHER_SECONDS = 0.05
+MOST_TOGETHER = 500
+"""Lines of requests are written together: so many, or all of so many seconds."""
 
 
 class _Lines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
-            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "at": _moment(record.created),
             "level": record.levelname.lower(),
             "event": record.getMessage(),
             **{name: value for name, value in vars(record).items() if name not in _STANDARD},
@@ -60,15 +67,58 @@ class _Lines(logging.Formatter):
         return orjson.dumps(line, default=str).decode()
 
 
+class _Output(logging.StreamHandler[Any]):
+    """Lines of requests wait for each other a moment, since writing each by itself costs more than the rest of it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self.setFormatter(_Lines())
+        self._waiting: list[bytes] = []
+
+    def tell(self, details: dict[str, Any]) -> None:
+        """One answered request; on a running loop."""
+        line = {"at": _moment(time.time()), "level": "info", "event": REQUEST, **details}
+        self._waiting.append(orjson.dumps(line, default=str))
+        if len(self._waiting) == 1:
+            asyncio.get_running_loop().call_later(TOGETHER_SECONDS, self.flush)
+        elif len(self._waiting) >= MOST_TOGETHER:
+            self.flush()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._write_waiting()
+        super().emit(record)
+
+    def flush(self) -> None:
+        self._write_waiting()
+        super().flush()
+
+    def _write_waiting(self) -> None:
+        with self.lock or nullcontext():
+            lines, self._waiting = self._waiting, []
+            if lines:
+                self.stream.write(b"\n".join(lines).decode() + "\n")
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+
+
 def log_to_standard_output(level: int = logging.INFO) -> None:
     """Sends all logging to standard output, a JSON line each."""
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(_Lines())
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    root.handlers[:] = [_Output(sys.stdout)]
     root.setLevel(level)
     for chatty in ("aio_pika", "aiormq", "asyncio", "aiohttp.access"):
         logging.getLogger(chatty).setLevel(logging.ERROR)
+
+
+def log_request(details: dict[str, Any]) -> None:
+    """One answered request; a process that is killed takes the lines of its last moment with it."""
+    root = logging.getLogger()
+    if root.level <= logging.INFO and len(root.handlers) == 1 and isinstance(output := root.handlers[0], _Output):
+        output.tell(details)
+    else:
+        log(REQUEST, **details)
 
 
 def log(event: str, *, level: int = logging.INFO, error: BaseException | None = None, **details: object) -> None:

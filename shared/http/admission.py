@@ -13,7 +13,7 @@ from shared import idempotency
 from shared.context import Context
 from shared.errors import AccessDenied, InvalidData, InvalidToken, RateLimited, Refusal, Unavailable
 from shared.http import cors, parsing
-from shared.http.addresses import client_address, networks
+from shared.http.addresses import Addresses
 from shared.http.call import Call
 from shared.http.headers import sole_header
 from shared.http.operation import Operation, Route
@@ -40,7 +40,7 @@ class Admission:
     def __init__(self, context: Context, organisation_is_known: OrganisationIsKnown) -> None:
         self.context = context
         self._organisation_is_known = organisation_is_known
-        self._trusted = networks(context.settings.trusted_proxies)
+        self._addresses = Addresses(context.settings.trusted_proxies)
         self._by_caller = RateLimiter(PER_CREDENTIAL)
         self._by_address = RateLimiter(PER_ADDRESS)
         self._by_organisation = RateLimiter(PER_ORGANISATION)
@@ -49,28 +49,30 @@ class Admission:
     async def admit(self, request: web.Request, route: Route, request_id: str, headers: dict[str, str]) -> Call:
         """A checked call; `headers` receives what every answer to it carries. Raises a `Refusal`."""
         operation = route.operation
-        caller = await self._caller(request, operation, headers)
+        address = self._addresses.of(request)
+        caller = await self._caller(request, address, operation, headers)
         org_id = await self._organisation(request, operation, caller)
         path, words, query, body = await _inputs(request, operation)
         parsing.accepts(request)
         if request.method not in READING and not operation.during_maintenance:
             self.context.maintenance.check()
-        return Call(
+        call = Call(
             context=self.context,
             request=request,
             operation=operation,
             caller=caller,
             org_id=org_id,
             request_id=request_id,
-            address=client_address(request, self._trusted),
+            address=address,
             path=path,
             words=words,
             query=query,
             body=body,
             count_as_dear=partial(self._count_as_dear, operation.limit, org_id, headers),
             if_match=_if_match(request),
-            idempotency_key=_idempotency(request, route, caller, {"path": [path, words], "query": query, "body": body}),
         )
+        call.idempotency_key = _idempotency(call)
+        return call
 
     async def authenticate(self, request: web.Request) -> Principal:
         """The owner of the bearer token. Raises `InvalidToken`, and `Unavailable` while it is not known whose it is."""
@@ -89,11 +91,12 @@ class Admission:
                 raise
         return await self.context.external.verify(token)
 
-    async def _caller(self, request: web.Request, operation: Operation, headers: dict[str, str]) -> Principal | None:
+    async def _caller(
+        self, request: web.Request, address: str, operation: Operation, headers: dict[str, str]
+    ) -> Principal | None:
         if operation.permission == PUBLIC:
-            self._limit(self._by_address, client_address(request, self._trusted), headers)
+            self._limit(self._by_address, address, headers)
             return None
-        address = client_address(request, self._trusted)
         if operation.permission in PUBLISHABLE:
             headers[hdrs.VARY] = hdrs.ORIGIN
         try:
@@ -102,8 +105,9 @@ class Admission:
             self._limit(self._by_address, address, headers)
             raise
         is_in_place = caller.origins is None or _is_of_page(request, operation, caller, headers)
-        self._limit(self._by_caller, _counted_as(caller, address), headers)
-        self._limit_together(caller, headers)
+        if self.context.settings.rate_limits:
+            self._limit(self._by_caller, _counted_as(caller, address), headers)
+            self._limit_together(caller, headers)
         if not is_in_place:
             raise AccessDenied(NOT_OF_PAGE)
         if operation.permission != AUTHENTICATED and not caller.may(operation.permission):
@@ -138,9 +142,10 @@ class Admission:
     async def _organisation(self, request: web.Request, operation: Operation, caller: Principal | None) -> int:
         if caller is None:
             return _NO_ORGANISATION
-        named = {text.strip() for name in ORGANISATION_HEADERS for text in request.headers.getall(name, ())}
+        headers = request.headers
+        named = {text.strip() for name in ORGANISATION_HEADERS if name in headers for text in headers.getall(name)}
         if not caller.is_super_admin:
-            if named - {str(caller.org_id)}:
+            if named and named != {str(caller.org_id)}:
                 raise AccessDenied
             return caller.org_id
         return await self._chosen(named | set(request.query.getall("org_id", ())), operation, caller)
@@ -185,10 +190,10 @@ async def _inputs(
     wrong: dict[str, str] = {}
     ids: dict[str, int] = {}
     query: dict[str, Any] = {}
-    match = request.match_info
-    words = {name: text for name, text in match.items() if not name.endswith("id")}
+    words = dict(request.match_info)
     try:
-        ids = parsing.path_ids({name: text for name, text in match.items() if name.endswith("id")}, operation.invalid)
+        named = {name: words.pop(name) for name in tuple(words) if name.endswith("id")}
+        ids = parsing.path_ids(named, operation.invalid)
     except InvalidData as refusal:
         wrong |= refusal.fields
     try:
@@ -222,11 +227,11 @@ def _if_match(request: web.Request) -> frozenset[int] | None:
     return frozenset(int(version) for version in versions if _VERSION.fullmatch(version))
 
 
-def _idempotency(
-    request: web.Request, route: Route, caller: Principal | None, inputs: dict[str, Any]
-) -> idempotency.Key | None:
+def _idempotency(call: Call) -> idempotency.Key | None:
+    request, caller = call.request, call.caller
     key = request.headers.get("Idempotency-Key")
-    if key is None or caller is None or request.method != hdrs.METH_POST or not route.operation.idempotent:
+    if key is None or caller is None or request.method != hdrs.METH_POST or not call.operation.idempotent:
         return None
-    path = request.path.removeprefix("/v1").rstrip("/")
-    return idempotency.key_of(caller.actor, f"{request.method} {path}", key, inputs)
+    place = request.path.removeprefix("/v1").rstrip("/")
+    inputs = {"path": [call.path, call.words], "query": call.query, "body": call.body}
+    return idempotency.key_of(caller.actor, f"{request.method} {place}", key, inputs)

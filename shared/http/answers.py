@@ -12,6 +12,7 @@ from aiohttp import web
 
 from shared.errors import Refusal
 from shared.http.streaming import Stream, Streamed
+from shared.http.unnamed import Response
 
 if TYPE_CHECKING:
     from shared.http.call import Call
@@ -129,16 +130,14 @@ def respond(answer: Answer) -> web.StreamResponse:
         return Streamed(answer, answer.data)
     headers = {name: value for name, value in answer.headers.items() if value}
     if answer.status == 204:
-        return web.Response(status=204, headers=headers)
-    return web.Response(
-        status=answer.status, body=answer.body(), headers={"Content-Type": answer.content_type, **headers}
-    )
+        return Response(status=204, headers=headers)
+    return Response(status=answer.status, body=answer.body(), headers={"Content-Type": answer.content_type, **headers})
 
 
-def refuse(refusal: Refusal, *, with_fields: bool = True) -> web.Response:
+def refuse(refusal: Refusal, *, with_fields: bool = True) -> Response:
     """An error as an HTTP response in the envelope."""
     error: dict[str, Any] = {"code": refusal.code, "message": refusal.message}
     if refusal.fields and with_fields:
         error["fields"] = refusal.fields
     body = orjson.dumps({"error": error})
-    return web.Response(status=refusal.status, body=body, headers={"Content-Type": JSON, **refusal.headers})
+    return Response(status=refusal.status, body=body, headers={"Content-Type": JSON, **refusal.headers})

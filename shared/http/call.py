@@ -48,7 +48,7 @@ class Call:
     body: dict[str, Any]
     count_as_dear: Callable[[], None]
     if_match: frozenset[int] | None
-    idempotency_key: idempotency.Key | None
+    idempotency_key: idempotency.Key | None = None
 
     @property
     def principal(self) -> Principal:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from aiohttp import hdrs, web
 
+from shared.http.unnamed import Response
+
 EXPOSED = "ETag, Link, X-Request-Id, RateLimit, RateLimit-Policy, Retry-After, Idempotency-Replayed, Maintenance-Window"
 ALLOWED_HEADERS = (
     "Authorization, Content-Type, Accept, Idempotency-Key, If-Match, If-None-Match, X-Request-Id, X-Request-Timeout,"
@@ -41,10 +43,8 @@ def is_preflight(request: web.Request) -> bool:
     return request.method == hdrs.METH_OPTIONS and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers
 
 
-def preflight(request: web.Request, origins: tuple[str, ...]) -> web.Response | None:
+def preflight(request: web.Request, origins: tuple[str, ...]) -> Response | None:
     """The answer to a preflight request of a listed origin."""
-    if not is_preflight(request):
-        return None
     if request.headers.get(hdrs.ORIGIN, "") not in origins:
         return None
     allowed = {
@@ -52,4 +52,4 @@ def preflight(request: web.Request, origins: tuple[str, ...]) -> web.Response | 
         "Access-Control-Allow-Headers": ALLOWED_HEADERS,
         "Access-Control-Max-Age": "600",
     }
-    return web.Response(status=204, headers=allowed)
+    return Response(status=204, headers=allowed)

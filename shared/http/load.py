@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from aiohttp import web
 
@@ -42,15 +40,13 @@ class Load:
         if self._running >= self._most:
             raise Overloaded
 
-    @contextmanager
-    def place(self) -> Iterator[None]:
-        """One request's work. Raises `Overloaded`."""
+    def __enter__(self) -> None:
+        """One request's work begins. Raises `Overloaded`."""
         self.check()
         self._running += 1
-        try:
-            yield
-        finally:
-            self._running -= 1
+
+    def __exit__(self, *_: object) -> None:
+        self._running -= 1
 
 
 def seconds_for(request: web.Request, longest: float = LONGEST_SECONDS) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from collections.abc import Mapping
@@ -12,7 +11,9 @@ from urllib.parse import parse_qsl
 
 import marshmallow as ma
 from aiohttp import hdrs, web
+from yarl import URL
 
+from shared.deadline import within
 from shared.errors import InvalidData, NotAcceptable, PayloadTooLarge, UnsupportedMediaType
 from shared.http.fields import LARGEST_ID
 
@@ -20,7 +21,8 @@ DEEPEST = 32
 BODY_SECONDS = 5.0
 MOST_FORM_FIELDS = 100
 MOST_KEPT, LONGEST_KEPT = 1_024, 200
-"""Of the newest query strings the loaded values are kept; longer ones, in characters, come seldom again."""
+"""Of the newest query strings the loaded values are kept, as of what is accepted; longer ones, in characters, come
+seldom again."""
 FORM = "application/x-www-form-urlencoded"
 _ID = re.compile(r"[0-9]{1,16}", re.ASCII)
 _VERSION = re.compile(r"\s*application/vnd\.peerly\.v(\d+)(?:\+json)?\s*(;.*)?", re.IGNORECASE)
@@ -41,22 +43,24 @@ def _is_id(text: str) -> bool:
 
 def query_of(request: web.Request, schema: ma.Schema, message: str) -> dict[str, Any]:
     """The query string by its schema, which gets all names of its `families` too. Raises `InvalidData`."""
+    text = request.rel_url.raw_query_string
+    return dict(_kept(schema, text, message)) if len(text) <= LONGEST_KEPT else _query(schema, text, message)
+
+
+@lru_cache(MOST_KEPT)
+def _kept(schema: ma.Schema, text: str, message: str) -> Mapping[str, Any]:
+    """Most query strings come again and again; a schema reads the same in the same."""
+    return _query(schema, text, message)
+
+
+def _query(schema: ma.Schema, text: str, message: str) -> dict[str, Any]:
     known = {field.data_key or name for name, field in schema.load_fields.items()}
-    given = request.query
+    given = URL.build(query_string=text, encoded=True).query
     twice = {name: "Give it once." for name in known if len(given.getall(name, ())) > 1}
     if twice:
         raise InvalidData(message, fields=twice)
     families = tuple(getattr(schema, "families", ()))
-    taken = tuple((name, given[name]) for name in given if name in known or name.startswith(families))
-    if sum(len(name) + len(value) for name, value in taken) > LONGEST_KEPT:
-        return load(schema, dict(taken), message)
-    return dict(_loaded(schema, taken, message))
-
-
-@lru_cache(MOST_KEPT)
-def _loaded(schema: ma.Schema, given: tuple[tuple[str, str], ...], message: str) -> Mapping[str, Any]:
-    """Most query strings come again and again; a schema reads the same in the same."""
-    return load(schema, dict(given), message)
+    return load(schema, {name: given[name] for name in given if name in known or name.startswith(families)}, message)
 
 
 def load(schema: ma.Schema, values: Any, message: str) -> dict[str, Any]:
@@ -81,10 +85,15 @@ def flatten(messages: Any, path: str = "") -> dict[str, str]:
 
 def accepts(request: web.Request) -> None:
     """Raises `NotAcceptable` when only other versions of this interface are wanted."""
-    ranges = request.headers.get(hdrs.ACCEPT, "").split(",")
-    versions = [_VERSION.fullmatch(part) for part in ranges]
-    if all(version is not None and int(version.group(1)[:9]) != 1 for version in versions):
+    wanted = request.headers.get(hdrs.ACCEPT)
+    if wanted is not None and not _is_accepted(wanted):
         raise NotAcceptable
+
+
+@lru_cache(MOST_KEPT)
+def _is_accepted(wanted: str) -> bool:
+    versions = [_VERSION.fullmatch(part) for part in wanted.split(",")]
+    return any(version is None or int(version.group(1)[:9]) == 1 for version in versions)
 
 
 async def body_of(request: web.Request, schema: ma.Schema, message: str) -> dict[str, Any]:
@@ -123,7 +132,7 @@ async def _read(request: web.Request, message: str) -> bytes:
     if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() != "identity":
         raise UnsupportedMediaType("Send the body without Content-Encoding")
     try:
-        async with asyncio.timeout(BODY_SECONDS):
+        with within(BODY_SECONDS):
             return await request.read()
     except web.HTTPRequestEntityTooLarge:
         raise PayloadTooLarge from None

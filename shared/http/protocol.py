@@ -7,7 +7,7 @@ import logging
 import secrets
 from typing import Any
 
-from aiohttp import hdrs, web
+from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
 from aiohttp.web_protocol import RequestHandler
 
@@ -15,19 +15,12 @@ from shared import telemetry
 from shared.errors import InternalError, InvalidData
 from shared.http import answers
 from shared.http.headers import SECURITY_HEADERS
+from shared.http.unnamed import Response
 
 HEAD_SECONDS = 5.0
 """From a connection's begin, or from the first byte of a further request, to the end of its head."""
 LINGERING_SECONDS = 4.0
 """How long an answer given before its request has come waits for the rest of it."""
-
-
-class _Unnamed(web.Response):
-    """An answer without a Server header; no signal of the application reaches it."""
-
-    async def _prepare_headers(self) -> None:
-        await super()._prepare_headers()
-        self.headers.popall(hdrs.SERVER, None)
 
 
 class _Handler(RequestHandler):
@@ -72,7 +65,7 @@ class _Handler(RequestHandler):
             what = "a line or header is too long" if isinstance(exc, LineTooLong) else "this is not valid HTTP"
             response = answers.refuse(InvalidData(f"The request cannot be read: {what}"))
         headers = {**response.headers, **SECURITY_HEADERS, "X-Request-Id": secrets.token_hex(16)}
-        unnamed = _Unnamed(status=response.status, body=response.body, headers=headers)
+        unnamed = Response(status=response.status, body=response.body, headers=headers)
         unnamed.force_close()
         return unnamed
 

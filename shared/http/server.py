@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
 import secrets
@@ -15,6 +14,7 @@ from aiohttp import HttpVersion11, hdrs, web
 from shared import telemetry
 from shared.context import Context
 from shared.database import DATABASE_IS_AWAY, SAFE_REQUEST_ID
+from shared.deadline import within
 from shared.errors import (
     InternalError,
     InvalidToken,
@@ -25,19 +25,18 @@ from shared.errors import (
     Unavailable,
 )
 from shared.http import answers, cors
-from shared.http.admission import Admission, OrganisationIsKnown
+from shared.http.admission import READING, Admission, OrganisationIsKnown
 from shared.http.headers import security_headers
 from shared.http.load import Load, seconds_for
 from shared.http.operation import Failures, Route
+from shared.http.recording import SEEN, Recorder, Seen
 from shared.http.streaming import Streamed
+from shared.http.unnamed import Response
 from shared.identity import PUBLIC
 from shared.identity.roles import PUBLISHABLE
 
 LARGEST_BODY = 256 * 1024
 _TAG = re.compile(r'"[^"]*"')
-_ROUTE = web.RequestKey("route", str)
-_SERVICE = web.RequestKey("service", str)
-_USER = web.RequestKey[int | None]("user")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -56,12 +55,12 @@ def application(mounts: Iterable[Mount]) -> web.Application:
     app = web.Application(client_max_size=LARGEST_BODY, handler_args={"access_log": None})
     edge = _Edge(mounts[0].context, Load())
     app.middlewares.append(edge.middleware)
-    app.on_response_prepare.append(_without_server_header)
     for mount in mounts:
         admission = Admission(mount.context, mount.organisation_is_known)
         edge.admissions.append(admission)
         for route in mount.routes:
-            edge.serve(app, route, admission)
+            edge.serve(route, admission)
+    edge.add_to(app)
     return app
 
 
@@ -72,15 +71,11 @@ async def _expect(request: web.Request) -> None:
         request.writer.output_size = 0
 
 
-async def _without_server_header(_: web.Request, response: web.StreamResponse) -> None:
-    response.headers.popall(hdrs.SERVER, None)
-
-
 class _Edge:
     """What every request passes, known path or not."""
 
     def __init__(self, context: Context, load: Load) -> None:
-        self._service = context.service
+        self._recorder = Recorder(context.service)
         self._load = load
         self._origins = context.settings.cors_origins
         self._maintenance = context.maintenance
@@ -89,15 +84,17 @@ class _Edge:
         self._public: list[re.Pattern[str]] = []
         self._for_pages: list[re.Pattern[str]] = []
         self._failures: list[tuple[re.Pattern[str], Failures | None]] = []
+        self._handlers: dict[str, dict[str, Handler]] = {}
 
-    def serve(self, app: web.Application, route: Route, admission: Admission) -> None:
-        """Adds a route bare and under /v1, each with and without a trailing slash."""
-        handler = _handler(route, admission, self._load)
+    def serve(self, route: Route, admission: Admission) -> None:
+        """Takes a route, bare and under /v1, each with and without a trailing slash."""
+        handler = _Endpoint(route, admission, self._load).handle
         bare = route.path.rstrip("/")
         for path in dict.fromkeys((bare or "/", f"{bare}/", f"/v1{bare}", f"/v1{bare}/")):
-            app.router.add_route(route.method, path, handler, expect_handler=_expect)
+            of_path = self._handlers.setdefault(path, {})
+            of_path.setdefault(route.method, handler)
             if route.method == hdrs.METH_GET:
-                app.router.add_route(hdrs.METH_HEAD, path, handler, expect_handler=_expect)
+                of_path.setdefault(hdrs.METH_HEAD, handler)
         pattern = re.compile("(?:/v1)?" + re.sub(r"\{[^}]*\}", "[^/]+", bare) + "/?")
         self._failures.append((pattern, route.operation.failures))
         if route.operation.permission == PUBLIC:
@@ -105,28 +102,38 @@ class _Edge:
         if route.operation.permission in PUBLISHABLE:
             self._for_pages.append(pattern)
 
+    def add_to(self, app: web.Application) -> None:
+        """All methods of a path as one resource of the router, which looks at one after the other: fixed ones first."""
+        for path, handlers in sorted(self._handlers.items(), key=lambda one: "{" in one[0]):
+            resource = app.router.add_resource(path)
+            for method, handler in handlers.items():
+                resource.add_route(method, handler, expect_handler=_expect)
+
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         began = perf_counter()
         request_id = _request_id(request)
         telemetry.REQUEST_ID.set(request_id)
-        preflight = cors.preflight(request, self._origins) or self._preflight_of_page(request)
-        response = preflight or await self._answer(request, handler)
-        added = self._headers | self._maintenance.headers() | cors.headers_for(request, self._origins)
-        for name, value in added.items():
-            response.headers.setdefault(name, value)
-        response.headers["X-Request-Id"] = request_id
+        response = self._preflight(request) or await self._answer(request, handler)
+        headers = response.headers
+        for added in (self._headers, self._maintenance.headers(), cors.headers_for(request, self._origins)):
+            for name, value in added.items():
+                headers.setdefault(name, value)
+        headers["X-Request-Id"] = request_id
         until_it_began = perf_counter() - began
         if isinstance(response, Streamed):
             await response.send(request)
-        self._record(request, response.status, until_it_began, request_id)
+        self._recorder.record(request, response.status, until_it_began, request_id)
         return response
 
-    def _preflight_of_page(self, request: web.Request) -> web.Response | None:
+    def _preflight(self, request: web.Request) -> web.Response | None:
         """Where publishable keys are taken, any page may ask whether it may ask."""
-        if cors.is_preflight(request) and any(pattern.fullmatch(request.path) for pattern in self._for_pages):
-            return web.Response(status=204, headers=cors.OF_PAGES)
-        return None
+        if not cors.is_preflight(request):
+            return None
+        answer = cors.preflight(request, self._origins)
+        if answer is None and any(pattern.fullmatch(request.path) for pattern in self._for_pages):
+            return Response(status=204, headers=cors.OF_PAGES)
+        return answer
 
     async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
@@ -152,36 +159,29 @@ class _Edge:
         found = {failures for pattern, failures in self._failures if pattern.fullmatch(path)}
         return found.pop() if len(found) == 1 else None
 
-    def _record(self, request: web.Request, status: int, seconds: float, request_id: str) -> None:
-        route = request.get(_ROUTE, "unmatched")
-        service = request.get(_SERVICE, self._service)
-        telemetry.REQUESTS.labels(service, request.method, route, status).inc()
-        telemetry.LATENCY.labels(service, request.method, route).observe(seconds)
-        telemetry.log(
-            "request",
-            service=service,
-            method=request.method,
-            route=route,
-            status=status,
-            ms=round(seconds * 1000, 2),
-            request_id=request_id,
-            user_id=request.get(_USER),
-        )
-
 
 def _request_id(request: web.Request) -> str:
     given = request.headers.get("X-Request-Id", "")
     return given if SAFE_REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
 
 
-def _handler(route: Route, admission: Admission, load: Load) -> Handler:
-    async def handle(request: web.Request) -> web.StreamResponse:
-        request[_ROUTE], request[_SERVICE] = route.path, admission.context.service
+@dataclass(frozen=True, slots=True)
+class _Endpoint:
+    """One route of one service."""
+
+    route: Route
+    admission: Admission
+    load: Load
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """The answer of a request, whatever happens."""
+        route = self.route
+        seen = request[SEEN] = Seen(route.path, self.admission.context.service)
         headers: dict[str, str] = {}
         try:
-            load.check()
-            async with asyncio.timeout(seconds_for(request, route.operation.seconds)):
-                response = await _run(request, route, admission, load, headers)
+            self.load.check()
+            with within(seconds_for(request, route.operation.seconds)):
+                response = await self._run(request, seen, headers)
         except Refusal as refusal:
             response = _refuse(route.operation.failures, refusal)
         except DATABASE_IS_AWAY as error:
@@ -195,27 +195,22 @@ def _handler(route: Route, admission: Admission, load: Load) -> Handler:
         response.headers.update(headers)
         return response
 
-    return handle
+    async def _run(self, request: web.Request, seen: Seen, headers: dict[str, str]) -> web.StreamResponse:
+        request_id = telemetry.REQUEST_ID.get() or ""
+        call = await self.admission.admit(request, self.route, request_id, headers)
+        seen.user_id = call.caller.user_id if call.caller else None
+        with self.load:
+            answer = await self.route.handler(call)
+            response = answers.respond(answer)
+            if answer.status == 200 and request.method in READING:
+                response = _conditional(request, response, answer.version)
+            if isinstance(response, Streamed) and request.method != hdrs.METH_HEAD:
+                await response.begin()
+            return response
 
 
 def _refuse(failures: Failures | None, refusal: Refusal) -> web.StreamResponse:
     return answers.refuse(refusal) if failures is None else answers.respond(failures.tell(refusal))
-
-
-async def _run(
-    request: web.Request, route: Route, admission: Admission, load: Load, headers: dict[str, str]
-) -> web.StreamResponse:
-    request_id = telemetry.REQUEST_ID.get() or ""
-    call = await admission.admit(request, route, request_id, headers)
-    request[_USER] = call.caller.user_id if call.caller else None
-    with load.place():
-        answer = await route.handler(call)
-        response = answers.respond(answer)
-        if answer.status == 200 and request.method in {hdrs.METH_GET, hdrs.METH_HEAD}:
-            response = _conditional(request, response, answer.version)
-        if isinstance(response, Streamed) and request.method != hdrs.METH_HEAD:
-            await response.begin()
-        return response
 
 
 def _conditional(request: web.Request, response: web.StreamResponse, version: int | None) -> web.StreamResponse:
@@ -229,4 +224,4 @@ def _conditional(request: web.Request, response: web.StreamResponse, version: in
     if wanted.strip() != "*" and response.headers[hdrs.ETAG] not in _TAG.findall(wanted):
         return response
     kept = (hdrs.ETAG, hdrs.CACHE_CONTROL, hdrs.LINK, hdrs.VARY)
-    return web.Response(status=304, headers={name: response.headers[name] for name in kept if name in response.headers})
+    return Response(status=304, headers={name: response.headers[name] for name in kept if name in response.headers})

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from aiohttp import hdrs, web
 
 from shared.http.load import seconds_for
+from shared.http.unnamed import Unnamed
 from shared.telemetry import log
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Stream:
     seconds: float
 
 
-class Streamed(web.StreamResponse):
+class Streamed(Unnamed):
     """An answer whose body follows once all headers are set. One that breaks off is never taken for a whole one."""
 
     def __init__(self, answer: Answer, stream: Stream) -> None:

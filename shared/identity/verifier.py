@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from jwt.utils import base64url_decode
@@ -17,6 +18,7 @@ from shared.identity.claims import API_KEY, LEEWAY, Expected, key_id, principal_
 from shared.identity.principal import Principal
 
 CACHED_TOKENS = 20_000
+LEEWAY_SECONDS = LEEWAY.total_seconds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,14 @@ class Revocation:
     effective_at: int = 0
 
 
+class _Verified(NamedTuple):
+    """A token's owner, the key that it was signed with, and what a revocation of it would be called."""
+
+    kid: str
+    principal: Principal
+    names: tuple[str, ...]
+
+
 class Verifier:
     """Turns a token into a `Principal` or refuses it; never awaits."""
 
@@ -49,7 +59,7 @@ class Verifier:
         self._clock = clock
         self._keys: dict[str, tuple[PublicKey, Ed25519PublicKey]] = {}
         self._revoked: dict[str, Revocation] = {}
-        self._verified: OrderedDict[bytes, tuple[str, Principal]] = OrderedDict()
+        self._verified: OrderedDict[bytes, _Verified] = OrderedDict()
 
     @property
     def has_keys(self) -> bool:
@@ -60,21 +70,22 @@ class Verifier:
         """The owner of a valid token. Raises `InvalidToken`."""
         now = self._clock()
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
-        kid, principal = self._verified.get(digest) or self._check(token, digest, now)
-        key = self._keys.get(kid)
+        found = self._verified.get(digest) or self._check(token, digest, now)
+        key = self._keys.get(found.kid)
+        seconds = now.timestamp()
         if (
             key is None
             or (key[0].not_after is not None and now > key[0].not_after)
-            or now.timestamp() >= principal.expires_at + LEEWAY.total_seconds()
-            or self._is_revoked(principal, now.timestamp())
+            or seconds >= found.principal.expires_at + LEEWAY_SECONDS
+            or self._is_revoked(found.principal, found.names, seconds)
         ):
             self._verified.pop(digest, None)
             raise InvalidToken
-        return principal
+        return found.principal
 
     def refuses(self, principal: Principal) -> bool:
         """Whether a credential that was verified elsewhere has been revoked."""
-        return self._is_revoked(principal, self._clock().timestamp())
+        return self._is_revoked(principal, _names_of(principal), self._clock().timestamp())
 
     def is_outdated(self, principal: Principal) -> bool:
         """Whether it was verified before its owner's password, role or state was changed last."""
@@ -107,22 +118,21 @@ class Verifier:
             if self._revoked.get(revocation.credential) is revocation:
                 del self._revoked[revocation.credential]
 
-    def _check(self, token: str, digest: bytes, now: datetime) -> tuple[str, Principal]:
+    def _check(self, token: str, digest: bytes, now: datetime) -> _Verified:
         kid, kind = key_id(token)
         key = self._keys.get(kid)
         if key is None:
             raise InvalidToken
-        found = kid, principal_of(token, kind, key[1], self._expected, now)
-        self._verified[digest] = found
+        principal = principal_of(token, kind, key[1], self._expected, now)
+        found = self._verified[digest] = _Verified(kid, principal, _names_of(principal))
         if len(self._verified) > CACHED_TOKENS:
             self._verified.popitem(last=False)
         return found
 
-    def _is_revoked(self, principal: Principal, now: float) -> bool:
-        found = self._revoked.get
-        refused = [found(f"jti:{principal.jti}"), found(f"organisation:{principal.org_id}")]
-        if principal.client_id is not None:
-            refused.append(found(f"client:{principal.client_id}"))
+    def _is_revoked(self, principal: Principal, names: tuple[str, ...], now: float) -> bool:
+        if not self._revoked:
+            return False
+        refused = [self._revoked.get(name) for name in names]
         if principal.kind != API_KEY:
             refused.append(self._older(principal))
         return any(one is not None and one.effective_at <= now for one in refused)
@@ -131,3 +141,8 @@ class Verifier:
         """API keys are the organisation's: they outlive their maker's passwords, and are revoked one by one."""
         known = self._revoked.get(f"user:{principal.user_id}")
         return known if known is not None and principal.generation < (known.min_generation or 0) else None
+
+
+def _names_of(principal: Principal) -> tuple[str, ...]:
+    names = f"jti:{principal.jti}", f"organisation:{principal.org_id}"
+    return names if principal.client_id is None else (*names, f"client:{principal.client_id}")

@@ -19,6 +19,7 @@ from shared.query.statement import Planned, plan
 
 INVALID = "Invalid query"
 ASKING = frozenset({"sort", "fields_"})
+ASKING_OR_PAGING = ASKING | PAGING
 
 
 def query_route(path: str, kind: Kind, *, permission: str, tag: str) -> Route:
@@ -53,14 +54,13 @@ def asked_in(kind: Kind, query: Mapping[str, Any], own: Filter | None = None, *,
 
     None without a filter, sort keys or fields; `paged`: a page alone is asking, too.
     """
-    given = tuple(
-        {field: {operator: query[parameter]}}
-        for parameter, (field, operator) in parameters(kind).items()
-        if parameter in query
-    )
-    names = ASKING | PAGING if paged else ASKING
-    if not given and names.isdisjoint(query):
+    known = parameters(kind)
+    names = ASKING_OR_PAGING if paged else ASKING
+    if names.isdisjoint(query) and known.keys().isdisjoint(query):
         return None
+    given = tuple(
+        {field: {operator: query[parameter]}} for parameter, (field, operator) in known.items() if parameter in query
+    )
     filters = (*given, own) if own else given
     return Asked(filters, query.get("sort"), query.get("fields_"), Page.of(query))
 
