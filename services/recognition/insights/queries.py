@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
@@ -11,13 +11,14 @@ import asyncpg
 
 from services.recognition.domain.recognitions import UnknownOrganisation
 from services.recognition.insights import statements
-from services.recognition.insights.givers import GIVERS_SINCE
+from services.recognition.insights.givers import DISTINCT_GIVERS
 from services.recognition.insights.spans import Window, tile
 from shared.database import Connection
 from shared.http import Raw
 
 ALL_VALUES = (0,)
 MOST_CORE_VALUES = 20
+LEADERBOARDS = {**statements.LEADERBOARDS, "distinct_givers": DISTINCT_GIVERS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,12 +74,7 @@ async def campaign(tx: Connection, campaign_id: int) -> Campaign | None:
 async def leaderboard(tx: Connection, metric: str, scope: Scope, team_id: int | None, most: int) -> Raw:
     """Who has most, with ranks that ties share; of a team's members, if one is named."""
     listed = most, team_id, scope.teams
-    if metric == "distinct_givers" and len(scope.values) == 1:
-        since = replace(scope, window=scope.window._replace(until=None))
-        ranked = await tx.fetchval(GIVERS_SINCE, *since.parameters, *listed, scope.window.until)
-        if ranked is not None:
-            return Raw(ranked)
-    statement = statements.LEADERBOARDS[metric]
+    statement = LEADERBOARDS[metric]
     if metric == "recognitions_given" and scope.teams is not None:
         statement = statements.GIVEN_TO_TEAMS
     return Raw(await tx.fetchval(statement, *scope.parameters, *listed))

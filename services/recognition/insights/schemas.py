@@ -7,7 +7,7 @@ from typing import Any
 
 import marshmallow as ma
 
-from services.recognition.insights.statements import LEADERBOARDS
+from services.recognition.insights.queries import LEADERBOARDS
 from services.recognition.insights.times import DEFAULT_PERIOD, PERIODS
 from services.recognition.schemas.recognitions import MOST, Person, Recognition
 from shared.http.fields import Choice, Count, Id, Text

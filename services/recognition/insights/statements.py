@@ -114,13 +114,6 @@ LEADERBOARDS = {
     "recognitions_given": f"""
     WITH score AS (SELECT user_id, given AS value FROM ({_PERSONS}) AS persons WHERE $11::bigint[] IS NULL) {RANKED}
     """,
-    "distinct_givers": f"""
-    WITH score AS (
-        SELECT given_for AS user_id, count(*) AS value FROM ({_PAIRS}) AS pairs
-        WHERE recognitions > 0 AND ($11::bigint[] IS NULL OR given_for {_IN_TEAMS})
-        GROUP BY given_for
-    ) {RANKED}
-    """,
 }
 GIVEN_TO_TEAMS = f"""
 WITH score AS (

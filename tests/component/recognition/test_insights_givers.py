@@ -1,7 +1,8 @@
-"""P2-2: different givers, whether they are in sums, in changes or in both."""
+"""P2-2: different givers of any time, running or over, whether they are in sums, in changes or in both."""
 
 from __future__ import annotations
 
+import itertools
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from services.recognition.insights.folding import fold
 from tests.component.recognition.playing import NOW, PEOPLE, STEPS, Play, begin
 from tests.component.recognition.test_insights import board
-from tests.component.recognition.world import Api, World
+from tests.component.recognition.world import BEN, Api, World
 
 
 @pytest.fixture
@@ -26,9 +27,9 @@ async def test_p2_2_givers_of_a_time_equal_a_recount_at_every_moment(started: Pl
         await started.steps(4)
         truth = await started.recount()
         since, until = started.since(), chance.choice([None, None, started.since()])
+        if until is not None:
+            since, until = min(since, until), max(since, until) + timedelta(seconds=1)
         value = chance.choice([None, *started.values])
-        if until is not None and until <= since:
-            continue
 
         def counts(row: Any, times: Any = (since, until), value: Any = value) -> bool:
             began, ended = times
@@ -41,32 +42,26 @@ async def test_p2_2_givers_of_a_time_equal_a_recount_at_every_moment(started: Pl
         assert await board(api, "distinct_givers", query) == truth.board("distinct_givers", counts), query
 
 
-LATEST = """
+BITS = """
 SELECT count(*) FROM (
-    SELECT core_value_id, given_for, given_by, max(starts) AS day FROM insight_pairs
-    WHERE span = 'day' AND recognitions > 0 GROUP BY 1, 2, 3
+    SELECT span, core_value_id, starts, given_for AS user_id, given_by / 1024 AS block,
+        bit_or(giver_bit(given_by)) AS bits
+    FROM insight_pairs WHERE recognitions > 0 GROUP BY 1, 2, 3, 4, 5
 ) AS counted
-FULL JOIN (SELECT * FROM insight_latest WHERE day IS NOT NULL) AS known USING (core_value_id, given_for, given_by)
-WHERE counted.day IS DISTINCT FROM known.day
-"""
-LATEST_GIVERS = """
-SELECT count(*) FROM (
-    SELECT core_value_id, given_for AS user_id, span, starts, count(*) AS givers
-    FROM insight_latest CROSS JOIN LATERAL insight_spans(day) WHERE day IS NOT NULL GROUP BY 1, 2, 3, 4
-) AS counted
-FULL JOIN (SELECT * FROM insight_persons WHERE latest_givers <> 0) AS known
-    USING (core_value_id, user_id, span, starts)
-WHERE counted.givers IS DISTINCT FROM known.latest_givers
+FULL JOIN (SELECT * FROM insight_givers WHERE bit_count(givers) > 0) AS known
+    USING (span, core_value_id, starts, user_id, block)
+WHERE counted.bits IS DISTINCT FROM known.givers
 """
 
 
 @pytest.mark.parametrize("started", [1, 2, 3], indirect=True)
-async def test_p2_2_everybody_is_counted_on_the_last_day_on_which_they_gave(started: Play, world: World) -> None:
+async def test_p2_2_everybody_has_a_bit_in_each_span_in_which_they_gave(started: Play, world: World) -> None:
     for _ in range(STEPS // 4):
         await started.steps(4)
-        assert await world.value(LATEST) == 0
-        assert await world.value(LATEST_GIVERS) == 0
-    assert await world.value("SELECT count(*) FROM insight_latest WHERE day IS NOT NULL") > PEOPLE
+        assert await world.value(BITS) == 0
+    await fold(world.database)
+    assert await world.value("SELECT sum(bit_count(givers)) FROM insight_givers") > PEOPLE
+    assert await world.value(BITS) == 0
 
 
 NEWEST_OF_EACH_PAIR = """
@@ -90,14 +85,33 @@ async def test_p2_2_givers_are_as_many_while_nothing_is_folded_as_after(started:
     truth = await started.recount()
     assert await world.value("SELECT count(*) FROM insight_changes") >= len(newest) > PEOPLE
     for _ in range(2):
-        for days in (0, 1, 32, 365, 4_000):
+        for days, length in itertools.product((0, 1, 32, 365, 4_000), (1, 20, 200, 4_001)):
             since = NOW.replace(microsecond=0) - timedelta(days=days)
+            until = since + timedelta(days=length)
 
-            def counts(row: Any, since: Any = since) -> bool:
-                return bool(row["given_at"] >= since)
+            def counts(row: Any, times: Any = (since, until)) -> bool:
+                return bool(times[0] <= row["given_at"] < times[1])
 
-            shown = await board(api, "distinct_givers", f"&from={int(since.timestamp())}&limit=100")
+            times = f"&from={int(since.timestamp())}&to={int(until.timestamp())}"
+            shown = await board(api, "distinct_givers", f"{times}&limit=100")
             assert shown == truth.board("distinct_givers", counts)
         await fold(world.database)
-        assert await world.value(LATEST) == 0
-        assert await world.value(LATEST_GIVERS) == 0
+        assert await world.value(BITS) == 0
+
+
+async def test_p2_2_givers_with_any_id_are_counted(api: Api, world: World) -> None:
+    """Those at both ends of rows of bits; before they are in one, when they are, and when one has taken it back."""
+    value, givers = await api.new_value(), [1023, 1024, 2047, 2048, 3_000_000_007]
+    for giver in givers:
+        await world.rows(
+            "INSERT INTO recognitions (given_by, given_for, core_value_id, text) VALUES ($1, $2, $3, 'x')",
+            giver,
+            BEN.user_id,
+            value,
+        )
+    for expected in (5, 5, 4, 4):
+        assert await board(api, "distinct_givers") == [(1, BEN.user_id, expected)]
+        if await fold(world.database):
+            assert await world.value("SELECT count(*) FROM insight_givers WHERE span = 'day'") == 2 * 4
+        else:
+            await world.rows("SELECT take_back(id, 1) FROM recognitions WHERE given_by = 2047")

@@ -34,7 +34,7 @@ INSERT INTO recognition_series_occurrences (series_id, due_on, due_at, reason)
 SELECT id, now(), now(), 'late' FROM series
 """
 APPEND_ONLY = (
-    "spends", "refunds", "policies", "insight_persons", "insight_pairs", "insight_latest", "insight_totals",
+    "spends", "refunds", "policies", "insight_persons", "insight_pairs", "insight_givers", "insight_totals",
     "insight_changes",
 )  # fmt: skip
 
