@@ -23,10 +23,10 @@ class within:  # noqa: N801 - read like asyncio.timeout
         self._seconds = seconds
 
     def __enter__(self) -> Self:
-        task = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task(loop)
         if task is None:
             raise RuntimeError("A deadline is for the block of a task")
-        loop = asyncio.get_running_loop()
         self._task: asyncio.Task[object] = task
         self._cancelling = task.cancelling()
         self._expired = False

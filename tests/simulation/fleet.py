@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import sys
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import asynccontextmanager
@@ -19,6 +20,8 @@ from tests.support.databases import Databases, ScratchDatabase
 from tests.support.servers import Postgres
 
 MOST_FAILURES = 5
+PIECE = 250
+"""So many seeds at once, until it is told how far it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +54,11 @@ class Fleet:
         self._pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
 
     async def run(self, seeds: Sequence[int], steps: int = STEPS) -> Tally:
-        """All seeds, shared out."""
+        """All seeds, shared out; on standard error it tells how far it is."""
         shares = [seeds[first :: self._workers] for first in range(self._workers)]
-        tallies = await asyncio.gather(*(self._share(share, steps) for share in shares if share))
-        return Tally(
-            sum(one.seeds for one in tallies),
-            sum(one.asked for one in tallies),
-            sum(one.made for one in tallies),
-            sum(one.crashes for one in tallies),
-            tuple(sorted((bad for one in tallies for bad in one.failed), key=lambda bad: bad.seed)),
-        )
+        done: list[Tally] = []
+        await asyncio.gather(*(self._share(share, steps, done, len(seeds)) for share in shares if share))
+        return _sum_of(done)
 
     async def replay(self, seed: int, steps: int) -> Outcome:
         """One seed, with all that happened in it."""
@@ -74,9 +72,13 @@ class Fleet:
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    async def _share(self, seeds: Sequence[int], steps: int) -> Tally:
-        scratch = await self._databases.make(build_simulation)
-        return await asyncio.get_running_loop().run_in_executor(self._pool, _run, scratch, seeds, steps)
+    async def _share(self, seeds: Sequence[int], steps: int, done: list[Tally], of: int) -> None:
+        scratch, loop = await self._databases.make(build_simulation), asyncio.get_running_loop()
+        for first in range(0, len(seeds), PIECE):
+            piece = seeds[first : first + PIECE]
+            done.append(await loop.run_in_executor(self._pool, _run, scratch, piece, steps))
+            so_far = _sum_of(done)
+            sys.stderr.write(f"{so_far.seeds} of {of} seeds, {len(so_far.failed)} violate an invariant\n")
 
     async def _catch(self, number: int, most: int) -> Caught:
         async with self._turns:
@@ -84,6 +86,16 @@ class Fleet:
             caught = await asyncio.get_running_loop().run_in_executor(self._pool, _mutate, scratch, number, most)
             await self._databases.drop(scratch)
         return caught
+
+
+def _sum_of(tallies: Sequence[Tally]) -> Tally:
+    return Tally(
+        sum(one.seeds for one in tallies),
+        sum(one.asked for one in tallies),
+        sum(one.made for one in tallies),
+        sum(one.crashes for one in tallies),
+        tuple(sorted((bad for one in tallies for bad in one.failed), key=lambda bad: bad.seed)),
+    )
 
 
 @asynccontextmanager
