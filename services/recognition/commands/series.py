@@ -10,6 +10,7 @@ from services.recognition.commands.campaigns import UnknownTeam
 from services.recognition.commands.recognitions import ADMINS
 from services.recognition.domain import recognitions as domain
 from services.recognition.domain.recognitions import INVALID_SERIES, UnknownOrganisation
+from services.recognition.recurrence import Schedule
 from services.recognition.store import allowances, occurrences, teams
 from services.recognition.store import recognitions as people
 from services.recognition.store import series as store
@@ -26,6 +27,10 @@ CheckVersion = Callable[[int], None]
 
 class TooManySeries(Conflict):
     message = f"Nobody has more than {MOST_SERIES} series"
+
+
+class BeingGiven(Conflict):
+    message = "Some of the team have been thanked, the others are about to be: try again in a moment"
 
 
 async def begin_series(tx: Connection, owner: Principal, thanks: Thanks, now: datetime) -> Series:
@@ -51,18 +56,20 @@ async def change_series(
 ) -> Series:
     """Nothing happens when it is so already. What is due from here on follows from the new rule, no day twice.
 
-    Raises `AccessDenied` for anybody but the owner, what `check_version` and what `begin_series` raises.
+    Raises `AccessDenied` for anybody but the owner, `BeingGiven`, what `check_version` and what `begin_series` raises.
     """
     if present.given_by != by.user_id:
         raise AccessDenied
     check_version(present.version)
     if thanks == present.thanks:
         return present
+    if _course(thanks) != _course(present.thanks) and await occurrences.has_begun(tx, present.id, present.plan.done_on):
+        raise BeingGiven
     await _check_receivers(tx, by.user_id, thanks, present.thanks)
     planned = present.plan
     if thanks.schedule != present.thanks.schedule:
-        done_on = await occurrences.last_day(tx, present.id, present.plan.done_on)
-        planned = await _plan(tx, thanks, now, done_on) or Plan(present.plan.done_on, None)
+        last = await occurrences.last(tx, present.id, present.plan.done_on)
+        planned = await _plan(tx, thanks, now, None if last is None else last.day) or Plan(present.plan.done_on, None)
     return await store.change_series(tx, present.id, thanks, planned)
 
 
@@ -84,6 +91,10 @@ async def _check_receivers(tx: Connection, owner: int, thanks: Thanks, present: 
     named_anew = thanks.team_id if present is None or thanks.team_id != present.team_id else None
     if named_anew is not None and not await teams.present_teams(tx, [named_anew]):
         raise UnknownTeam(INVALID_SERIES, fields={"team_id": "No such team."})
+
+
+def _course(thanks: Thanks) -> tuple[Schedule, int | None, int | None]:
+    return thanks.schedule, thanks.given_for, thanks.team_id
 
 
 def _aim(thanks: Thanks) -> tuple[int | None, int]:

@@ -48,21 +48,34 @@ async def continue_series(tx: Connection, series_id: int, now: datetime) -> bool
     if organisation is None:
         raise NotKnownYet
     done_on = series.plan.done_on
-    due = recurrence.due(series.thanks.schedule, organisation.zone, done_on, now)
+    due = await _due(tx, series, organisation, now)
     if due:
         await occurrences.miss(tx, series.id, due[:-1], LATE)
         if not await _handle(tx, series, due[-1], organisation):
+            await store.plan_series(tx, series.id, Plan(min(done_on, _day_before(due[-1])), series.plan.look_at))
             return True
         done_on = due[-1].day
     await store.plan_series(tx, series.id, await _next(tx, series, organisation, done_on, now))
     return True
 
 
+async def _due(tx: Connection, series: Series, organisation: Organisation, now: datetime) -> list[Occurrence]:
+    """A new time zone may call what is due by a day that counts as done, and what was handled by one that does not."""
+    done_on, since = series.plan.done_on, series.plan.look_at or now
+    last = await occurrences.last(tx, series.id, done_on)
+    come = recurrence.due(series.thanks.schedule, organisation.zone, last.day if last else date.min, now)
+    return [one for one in come if (one.day > done_on or one.at >= since) and (last is None or one.at > last.at)]
+
+
 async def _next(tx: Connection, series: Series, organisation: Organisation, done_on: date, now: datetime) -> Plan:
     """A new time zone may call the next occurrence by a day that counts as done though nothing was due on it."""
-    handled_on = await occurrences.last_day(tx, series.id, done_on)
-    coming = recurrence.following(series.thanks.schedule, organisation.zone, handled_on, now)
-    return Plan(done_on, None) if coming is None else Plan(min(done_on, coming.day - recurrence.A_DAY), coming.at)
+    last = await occurrences.last(tx, series.id, done_on)
+    coming = recurrence.following(series.thanks.schedule, organisation.zone, None if last is None else last.day, now)
+    return Plan(done_on, None) if coming is None else Plan(min(done_on, _day_before(coming)), coming.at)
+
+
+def _day_before(occurrence: Occurrence) -> date:
+    return occurrence.day - recurrence.A_DAY
 
 
 async def _handle(tx: Connection, series: Series, due: Occurrence, organisation: Organisation) -> bool:

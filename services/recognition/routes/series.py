@@ -8,7 +8,7 @@ from typing import Any
 
 from services.recognition.commands import series as commands
 from services.recognition.commands.campaigns import UnknownTeam
-from services.recognition.commands.series import TooManySeries
+from services.recognition.commands.series import BeingGiven, TooManySeries
 from services.recognition.domain.recognitions import INVALID_SERIES, UnknownOrganisation, UnknownReceiver
 from services.recognition.kinds.series import SERIES
 from services.recognition.queries import series as queries
@@ -105,7 +105,7 @@ async def begin_series(call: Call) -> Answer:
     permission="update:recognition_series",
     body=schemas.WRITE_SERIES,
     answers={200: schemas.SERIES},
-    refuses=(AccessDenied, Unprocessable, VersionMismatch),
+    refuses=(AccessDenied, BeingGiven, Unprocessable, VersionMismatch),
     invalid=INVALID_SERIES,
     resource=RESOURCE,
     tag=TAG,
@@ -120,7 +120,7 @@ async def put_series(call: Call) -> Answer:
     permission="update:recognition_series",
     body=schemas.PATCH_SERIES,
     answers={200: schemas.SERIES},
-    refuses=(NotFound, AccessDenied, Unprocessable, VersionMismatch),
+    refuses=(NotFound, AccessDenied, BeingGiven, Unprocessable, VersionMismatch),
     invalid=INVALID_SERIES,
     resource=RESOURCE,
     tag=TAG,

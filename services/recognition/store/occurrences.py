@@ -22,8 +22,15 @@ _HANDLED = """
 SELECT given_for FROM recognition_series_occurrences
 WHERE org_id = tenant() AND series_id = $1 AND due_on = $2 AND given_for IS NOT NULL
 """
-_LAST_DAY = """
-SELECT max(due_on) FROM recognition_series_occurrences WHERE org_id = tenant() AND series_id = $1 AND due_on <= $2
+_LAST = """
+SELECT due_on AS day, due_at AS at FROM recognition_series_occurrences
+WHERE org_id = tenant() AND series_id = $1 AND due_on <= $2
+ORDER BY due_on DESC LIMIT 1
+"""
+_HAS_BEGUN = """
+SELECT EXISTS (
+    SELECT FROM recognition_series_occurrences WHERE org_id = tenant() AND series_id = $1 AND due_on > $2
+)
 """
 
 
@@ -45,6 +52,12 @@ async def handled(tx: Connection, series_id: int, day: date) -> set[int]:
     return {row["given_for"] for row in await tx.fetch(_HANDLED, series_id, day)}
 
 
-async def last_day(tx: Connection, series_id: int, upto: date) -> date | None:
-    """The last day up to that one, itself included, of which something was given or missed."""
-    return cast("date | None", await tx.fetchval(_LAST_DAY, series_id, upto))
+async def last(tx: Connection, series_id: int, upto: date) -> Occurrence | None:
+    """The last one up to that day, itself included, of which something was given or missed."""
+    row = await tx.fetchrow(_LAST, series_id, upto)
+    return None if row is None else Occurrence(**dict(row))
+
+
+async def has_begun(tx: Connection, series_id: int, done_on: date) -> bool:
+    """Whether something was given or missed of a later day: of its receivers some are left."""
+    return cast(bool, await tx.fetchval(_HAS_BEGUN, series_id, done_on))

@@ -7,8 +7,10 @@ from datetime import timedelta
 
 import pytest
 
+from services.recognition.commands import series_giving
+from services.recognition.commands.series_giving import LATE
 from tests.component.recognition.recurring import A_WEEK, MONDAY, PATH, Recurring, recurring
-from tests.component.recognition.world import ANNA, World
+from tests.component.recognition.world import ANNA, BEN, World
 
 
 @pytest.fixture
@@ -59,6 +61,44 @@ async def test_a_day_that_a_new_time_zone_calls_otherwise_is_not_skipped(series:
     await series.world.organisation(timezone="Asia/Tokyo")
     await series.at(MONDAY)
     assert await series.next_at(made) == after_midnight + A_WEEK
+    assert await series.became_of(made) == [("03-04 23:30", None)], "by its new name it is not due again"
+
+
+@pytest.mark.parametrize("weeks", [0, 2])
+async def test_what_was_due_while_nobody_looked_is_not_skipped_in_a_new_time_zone(
+    series: Recurring, weeks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first is of the 5th in Berlin, of the 4th in UTC; a great team is thanked of it in several transactions."""
+    monkeypatch.setattr(series_giving, "AT_ONCE", 2)
+    people = await series.world.newcomers(5)
+    await series.world.team(7, *people)
+    after_midnight = MONDAY - timedelta(hours=8, minutes=30)
+    made = await series.begun(starts_at=int(after_midnight.timestamp()), given_for=None, team_id=7)
+    await series.world.organisation(timezone="UTC")
+    await series.at(MONDAY + weeks * A_WEEK)
+    days = [f"{after_midnight + week * A_WEEK:%m-%d %H:%M}" for week in range(weeks + 1)]
+    assert await series.became_of(made) == [(day, LATE) for day in days[:-1]] + [(days[-1], None)] * 5
+    assert await series.next_at(made) == after_midnight + (weeks + 1) * A_WEEK
+
+
+async def test_when_a_series_recurs_is_not_changed_while_it_is_being_given(
+    series: Recurring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(series_giving, "AT_ONCE", 2)
+    people = await series.world.newcomers(3)
+    await series.world.team(7, *people)
+    made = await series.begun(given_for=None, team_id=7)
+    path = f"{PATH}/{made['id']}"
+    series.clock.now = MONDAY + timedelta(minutes=1)
+    await series.turn()
+    for change in ({"recurrence": "FREQ=DAILY"}, {"team_id": None, "given_for": BEN.user_id}):
+        refused = await series.api.ask(ANNA, "PATCH", path, change)
+        assert refused.code == (409, "conflict")
+    assert (await series.api.ask(ANNA, "PATCH", path, {"text": "Other words"})).status == 200
+    await series.at(series.clock.now)
+    assert await series.became_of(made) == [("03-05 08:00", None)] * 3
+    changed = await series.api.ask(ANNA, "PATCH", path, {"recurrence": "FREQ=DAILY"})
+    assert changed.data["next_at"] == int((MONDAY + timedelta(days=1)).timestamp())
 
 
 @pytest.mark.parametrize(("here", "there"), [("Europe/Berlin", "America/New_York"), ("America/New_York", "Asia/Tokyo")])
