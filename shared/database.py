@@ -195,6 +195,9 @@ class Database:
             self._places.release()
 
     async def _wait_for_place(self) -> None:
+        if not self._places.locked():
+            await self._places.acquire()
+            return
         try:
             with within(ACQUIRE_SECONDS):
                 await self._places.acquire()

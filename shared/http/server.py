@@ -161,8 +161,8 @@ class _Edge:
 
 
 def _request_id(request: web.Request) -> str:
-    given = request.headers.get("X-Request-Id", "")
-    return given if SAFE_REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
+    given = request.headers.get("X-Request-Id")
+    return given if given is not None and SAFE_REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
 
 
 @dataclass(frozen=True, slots=True)
