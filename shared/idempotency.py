@@ -23,6 +23,9 @@ class Key:
     body_hash: bytes
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str)
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
     """An answer as it was given first."""
@@ -35,8 +38,7 @@ def key_of(caller: str, route: str, key: str, body: dict[str, Any]) -> Key:
     """Names a request; bodies are compared as canonical JSON. Raises `InvalidData` for a key of wrong form."""
     if not 1 <= len(key) <= LONGEST_KEY or not key.isprintable():
         raise InvalidData(f"Idempotency-Key must have 1 to {LONGEST_KEY} printable characters")
-    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), default=str)
-    return Key(caller, route, key, hashlib.sha256(canonical.encode()).digest())
+    return Key(caller, route, key, hashlib.sha256(_CANONICAL.encode(body).encode()).digest())
 
 
 async def claim(tx: Connection, key: Key) -> Kept | None:

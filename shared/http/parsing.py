@@ -143,7 +143,7 @@ async def _read(request: web.Request, message: str) -> bytes:
 def parse_object(raw: bytes, message: str) -> dict[str, Any]:
     """A JSON object without repeated names, NaN, NUL, half surrogates or more than 32 levels. Raises `InvalidData`."""
     try:
-        value = json.loads(raw, object_pairs_hook=_unique, parse_constant=_refuse)
+        value = _STRICT.decode(raw.decode(json.detect_encoding(raw), "surrogatepass"))
     except (ValueError, RecursionError) as error:
         raise InvalidData(f"{message}: the body is not valid JSON ({_reason(error)})") from None
     if not isinstance(value, dict):
@@ -182,6 +182,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse(constant: str) -> float:
     raise ValueError(f"{constant} is not a JSON number")
+
+
+_STRICT = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse)
 
 
 def _check(value: Any, depth: int) -> None:
