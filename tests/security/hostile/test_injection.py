@@ -53,7 +53,11 @@ OTHERS = {
     "xml": "<!DOCTYPE x [<!ENTITY e SYSTEM 'file:///etc/passwd'>]>",
     "separator": "a\u2028b", "json": '","admin":true,"x":"', "ldap": "*)(uid=*))(|(uid=*",
 }  # fmt: skip
-ROWS = "SELECT md5(coalesce(string_agg(one::text, '|' ORDER BY one::text), '')) FROM {} AS one WHERE one.org_id = $1"
+ROWS = """
+SELECT md5(coalesce(string_agg(one.shown, '|' ORDER BY one.shown), ''))
+FROM (SELECT (to_jsonb(whole) - 'last_used_at')::text AS shown FROM {} AS whole WHERE whole.org_id = $1) AS one
+"""
+"""When a session was used last comes by event, maybe after the first look."""
 
 
 @pytest.fixture
@@ -67,7 +71,7 @@ async def sums_of(world: World, owner: asyncpg.Connection[asyncpg.Record]) -> di
     for service in SERVICES:
         tables = await owner.fetch(
             "SELECT table_name FROM information_schema.columns WHERE table_schema = $1 AND column_name = 'org_id'"
-            " AND table_name NOT LIKE 'outbox%'",
+            " AND table_name NOT LIKE 'outbox%' AND table_name <> 'credential_uses'",
             service.name,
         )
         for row in tables:
