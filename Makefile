@@ -48,7 +48,7 @@ doctor: $(SETUP) ## Look at the whole installation and say what to do
 
 ##@ Work on it
 
-.PHONY: test faults simulate bench check format docs clean
+.PHONY: test faults simulate bench bench-compare check format docs clean
 test: $(SETUP_TEST) system-packages ## Run all tests (ARGS="-k hi5" chooses some)
 	$(BIN)/python -m pytest $(ARGS)
 
@@ -62,6 +62,10 @@ faults: $(SETUP_TEST) system-packages ## Break everything and count (ONLY=F7,F9 
 bench: WANTED := wrk
 bench: $(SETUP_BENCH) system-packages ## Measure beside what this machine can do (ONLY=feed,hi5 chooses; QUICK=1 shows that it works)
 	@exec $(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
+
+bench-compare: WANTED := wrk
+bench-compare: $(SETUP_BENCH) system-packages ## Measure the hot paths beside those of an earlier commit (BASE=main~3; ONLY=feed,hi5 chooses)
+	@exec $(BIN)/python -m benchmarks --base $(or $(BASE),$(error Name the commit: make $@ BASE=main~1)) $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
 
 check: $(SETUP_BENCH) ## Check format, lint, types, imports, migrations and whether the generated documents are fresh
 	$(BIN)/ruff format --check .

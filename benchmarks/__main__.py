@@ -16,6 +16,7 @@ from benchmarks.measuring import CannotMeasure, require_wrk
 from benchmarks.place import prepared
 from benchmarks.rows import NEED_LARGE, ROWS
 from benchmarks.table import Line, as_markdown
+from benchmarks.versions import PATHS, beside
 
 FULL = Rounds(5, 5, 3)
 QUICK = Rounds(1, 1, 1)
@@ -24,14 +25,23 @@ QUICK = Rounds(1, 1, 1)
 def options() -> argparse.Namespace:
     made = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     made.add_argument("--only", default="", help=f"rows, separated by commas: {', '.join(ROWS)}")
+    made.add_argument("--base", help=f"a commit: compares with it instead ({', '.join(PATHS)})")
     made.add_argument(
         "--quick", action="store_true", help="one round of a second: shows that it works, measures nothing"
     )
     chosen = made.parse_args()
-    chosen.rows = [name for name in chosen.only.split(",") if name] or list(ROWS)
-    if unknown := set(chosen.rows) - set(ROWS):
-        made.error(f"no such row: {', '.join(sorted(unknown))}. There are {', '.join(ROWS)}")
+    known = list(PATHS if chosen.base else ROWS)
+    chosen.rows = [name for name in chosen.only.split(",") if name] or known
+    if unknown := set(chosen.rows) - set(known):
+        made.error(f"no such row: {', '.join(sorted(unknown))}. There are {', '.join(known)}")
     return chosen
+
+
+async def against(base: str, names: list[str], *, quick: bool) -> list[Line]:
+    """The lines of these hot paths beside those of an earlier commit."""
+    with tempfile.TemporaryDirectory(prefix="peerly-bench-", dir="/tmp") as folder:
+        print(f"Starting and filling {base} and this version", flush=True)
+        return await beside(base, names, QUICK if quick else FULL, Path(folder))
 
 
 async def run(names: list[str], *, quick: bool) -> list[Line]:
@@ -52,7 +62,12 @@ def main() -> int:
     chosen = options()
     try:
         require_wrk()
-        lines = asyncio.run(run(chosen.rows, quick=chosen.quick))
+        work = (
+            against(chosen.base, chosen.rows, quick=chosen.quick)
+            if chosen.base
+            else run(chosen.rows, quick=chosen.quick)
+        )
+        lines = asyncio.run(work)
     except CannotMeasure as reason:
         print(reason, file=sys.stderr)
         return 2

@@ -11,11 +11,15 @@ from benchmarks.measuring import Load, cpu_seconds, peak_megabytes, tree
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """Somebody who answers: `load` runs for so many seconds against the processes `pids`, children included."""
+    """Somebody who answers: `load` runs for so many seconds against the processes `pids`, children included.
+
+    `postgres` is a database of its own, where it has one.
+    """
 
     name: str
     load: Callable[[float], Awaitable[Load]]
     pids: Sequence[int]
+    postgres: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +60,10 @@ async def compare(contenders: Sequence[Contender], rounds: Rounds, postgres: int
 
 async def measure(contender: Contender, seconds: float, postgres: int) -> Figures:
     """One round."""
-    before = used(contender.pids), used([postgres])
+    database_pids = [contender.postgres or postgres]
+    before = used(contender.pids), used(database_pids)
     load = await contender.load(seconds)
-    after = used(contender.pids), used([postgres])
+    after = used(contender.pids), used(database_pids)
     server, database = ((late - early) * 1e6 / load.requests for early, late in zip(before, after, strict=True))
     memory = max((peak_megabytes(pid) for pid in contender.pids), default=0)
     return Figures(load.requests / load.seconds, server, database, load.p50, load.p99, memory)

@@ -41,13 +41,17 @@ async def test_of_two_deadlines_the_nearer_one_ends_its_own_block_only() -> None
 
 async def test_the_outer_deadline_passes_through_an_inner_one() -> None:
     ended = []
-    with pytest.raises(TimeoutError), within(0.05):
+
+    async def work() -> None:
         try:
             with within(30):
                 await asyncio.sleep(30)
         except asyncio.CancelledError:
             ended.append("inner")
             raise
+
+    with pytest.raises(TimeoutError), within(0.05):
+        await work()
     assert ended == ["inner"]
 
 
