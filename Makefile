@@ -55,7 +55,6 @@ test: $(SETUP_TEST) system-packages ## Run all tests (ARGS="-k hi5" chooses some
 simulate: $(SETUP_TEST) ## Drive all services through 20,000 random schedules of faults (SEEDS=n; SEED=n replays one)
 	@exec $(BIN)/python -m tests.simulation $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(if $(STEPS),--steps $(STEPS))
 
-faults: WANTED := faketime
 faults: $(SETUP_TEST) system-packages ## Break everything and count (ONLY=F7,F9 and REPEATS=1 choose; SHORT=1 as CI does)
 	@exec $(BIN)/python -m tests.faults $(if $(ONLY),--only $(ONLY)) $(if $(REPEATS),--repeats $(REPEATS)) $(if $(SHORT),--short)
 
@@ -95,6 +94,7 @@ system-packages:
 	compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || command -v postgres >/dev/null || missing="$$missing postgresql"; \
 	compgen -G '/usr/lib/rabbitmq/lib/*/sbin/rabbitmq-server' >/dev/null || command -v rabbitmq-server >/dev/null || missing="$$missing rabbitmq-server"; \
 	PATH="$$PATH:/usr/sbin" command -v nginx >/dev/null || missing="$$missing nginx"; \
+	compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null || missing="$$missing faketime"; \
 	command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || missing="$$missing chromium"; \
 	for program in $(WANTED); do command -v "$$program" >/dev/null || missing="$$missing $$program"; done; \
 	test -n "$$missing" || exit 0; \
