@@ -172,13 +172,11 @@ async def test_the_command_says_where_it_answers_and_leaves_nothing(system: Proc
     )
     assert process.stdout is not None
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(90):  # among lines of the log
             while f"http://127.0.0.1:{port}".encode() not in await process.stdout.readline():
                 pass
-        assert (
-            await asyncio.wait_for(process.stdout.readline(), 30)
-            == b"There is a super admin already; nothing was changed.\n"
-        )
+            while await process.stdout.readline() != b"There is a super admin already; nothing was changed.\n":
+                pass
         assert len(processes_of(port)) >= len(SERVICES) + 1
         process.send_signal(signal.SIGTERM)
         began = time.monotonic()
@@ -231,5 +229,5 @@ async def test_gateway_log_has_the_requests(system: Processes, session: aiohttp.
     async with session.get(f"{system.url}/users/me", headers={"X-Request-Id": "seen-in-the-log"}) as answer:
         assert answer.status == 401
     await eventually(lambda: "seen-in-the-log" in log.read_text())
-    auth = (system.settings.logs / "auth.log").read_text()
-    assert "seen-in-the-log" in auth
+    auth = system.settings.logs / "auth.log"
+    await eventually(lambda: "seen-in-the-log" in auth.read_text())
