@@ -84,6 +84,8 @@ async def _questions(place: Place) -> AsyncIterator[Question]:
         "the running year": "period=year",
         "40 days": f"from={later}",
         "200 days": f"from={later - 160 * 86_400}",
+        "40 days that are over": f"from={later - 40 * 86_400}&to={later}",
+        "90 days that are over": f"from={later - 90 * 86_400}&to={later}",
     }
     for name, within in times.items():
         yield Question(
