@@ -8,14 +8,15 @@ from collections.abc import Sequence
 
 from environs import Env
 
-from services.connections import SERVICE_NAMES, addresses, named_service
+from services.connections import SERVICE_NAMES, addresses, data_folder, named_service
+from services.doctor.place import find_broker
 from shared.operating import dead_options, work_on_dead
 
 DESCRIPTION = "Events that a service could not handle. `list` without a service lists them of all."
 
 
 def main(argv: Sequence[str]) -> int:
-    """Works on the tables of one service, and on its dead queue where AMQP_URL names a broker."""
+    """Works on the tables of one service, and on its dead queue where there is a broker."""
     if argv and argv[0] == "list":
         return max(_work(service, argv, heading=f"{service}:\n") for service in SERVICE_NAMES)
     service, rest = named_service("dead", DESCRIPTION, argv)
@@ -28,7 +29,9 @@ def _work(service: str, argv: Sequence[str], heading: str = "") -> int:
     async def work() -> int:
         env = Env()
         async with addresses(env) as where:
-            return await work_on_dead(options, service, where.services[service], env.str("AMQP_URL", "") or None)
+            broker = find_broker(data_folder(env))
+            queue = None if broker is None else broker.services.get(service, broker.admin)
+            return await work_on_dead(options, service, where.services[service], queue)
 
     sys.stdout.write(heading)
     return asyncio.run(work())

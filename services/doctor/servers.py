@@ -19,6 +19,14 @@ from services.doctor.place import Admin
 CLOCK_SECONDS = 2.0
 DURABLE = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"}
 STRONGER = {"remote_apply", "remote_write"}
+SETTINGS_OF_ROLES = """
+SELECT role.rolname, setting
+FROM pg_db_role_setting AS own JOIN pg_roles AS role ON role.oid = own.setrole
+CROSS JOIN LATERAL unnest(own.setconfig) AS setting
+WHERE role.rolname LIKE 'peerly\\_%'
+    AND own.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+"""
+"""In all databases, and in this one."""
 PRIVATE = 0o077
 LETTERS_REMEDY = "make a database with LC_CTYPE 'C.UTF-8' from template0, and restore a backup into it"
 REMEDY = "mend the setting (README, Configuration), or run: chmod 600 on the file that others can read"
@@ -78,9 +86,7 @@ async def durability(admin: Admin) -> Line:
     ]
     troubles += [
         f"{row['rolname']} has {row['setting']} of its own"
-        for row in await admin.fetch(
-            "SELECT rolname, unnest(rolconfig) AS setting FROM pg_roles WHERE rolname LIKE 'peerly\\_%'"
-        )
+        for row in await admin.fetch(SETTINGS_OF_ROLES)
         if row["setting"].split("=")[0] == "synchronous_commit"
         and row["setting"].split("=")[1] not in {"on", *STRONGER}
     ]

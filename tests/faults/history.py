@@ -12,6 +12,8 @@ from typing import Literal
 Outcome = Literal["ok", "fail", "unknown"]
 UNKNOWN = frozenset({0, 500, 502, 503, 504})
 """Answers that do not say whether it happened; 0 stands for none at all."""
+TURNED_AWAY = frozenset({401, 403, 429})
+"""Nobody here asks for what is not theirs, or too often: who is told so has not been served."""
 
 
 @dataclass(slots=True)
@@ -36,7 +38,7 @@ class Operation:
     @property
     def answered(self) -> bool:
         """Whether the first answer said what became of it."""
-        return bool(self.statuses) and self.statuses[0] not in UNKNOWN
+        return bool(self.statuses) and self.statuses[0] not in UNKNOWN | TURNED_AWAY
 
     def note(self, status: int) -> None:
         if not self.statuses:

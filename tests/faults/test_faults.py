@@ -1,4 +1,4 @@
-"""Every row of the fault table in its short form; `make faults` is the long one."""
+"""The rows that the fault table has a short form of, one of each family at least; `make faults` runs them all."""
 
 from __future__ import annotations
 

@@ -80,9 +80,9 @@ class Installed:
         """The environment in which an operator starts the doctor."""
         return {"PEERLY_DATA_DIR": str(self.place.folder), "DATABASE_URL": "", "AMQP_URL": ""}
 
-    async def cli(self, *words: str, given: str = "") -> tuple[int, str]:
+    async def cli(self, *words: str, given: str = "", tool: str = "doctor") -> tuple[int, str]:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "services", "doctor", *words, cwd=ROOT, env={**os.environ, **self.told()},
+            sys.executable, "-m", "services", tool, *words, cwd=ROOT, env={**os.environ, **self.told()},
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
         )  # fmt: skip
         out, _ = await asyncio.wait_for(process.communicate(given.encode()), 90)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -128,6 +129,22 @@ async def test_what_is_broken_in_the_broker_is_said_in_its_line_alone(
         await on_broker(installed.broker, mended)
     await installed.declared()
     await installed.well()
+
+
+async def test_what_the_doctor_counts_in_dead_queues_the_tool_for_it_lists(installed: InstalledWithBroker) -> None:
+    """With the same addresses, which name neither the virtual host's administrator nor the services' users."""
+    assert "given up by the broker" not in await listed(installed)
+    await on_broker(installed.broker, with_a_dead_letter)
+    found = re.search(r"^(\d+) .*given up by the broker", await listed(installed), re.MULTILINE)
+    assert found is not None
+    code, _ = await installed.cli("quota", "drop", found[1], tool="dead")
+    assert (code, "given up by the broker" in await listed(installed)) == (0, False)
+
+
+async def listed(installed: InstalledWithBroker) -> str:
+    code, text = await installed.cli("list", tool="dead")
+    assert code == 0, text
+    return text
 
 
 async def test_without_a_listing_a_type_that_no_queue_takes_is_found(

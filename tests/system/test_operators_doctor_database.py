@@ -51,6 +51,12 @@ TABLES = [
         "peerly_quota has synchronous_commit=off of its own",
     ),
     (
+        "durability",
+        "ALTER ROLE peerly_quota IN DATABASE postgres SET synchronous_commit = off",
+        "ALTER ROLE peerly_quota IN DATABASE postgres RESET synchronous_commit",
+        "peerly_quota has synchronous_commit=off of its own",
+    ),
+    (
         "clocks",
         """
         CREATE SCHEMA skewed;
