@@ -13,6 +13,7 @@ from pathlib import Path
 import uvloop
 
 from tests.simulation.fleet import Fleet, fleet
+from tests.simulation.running import CLEAN_EVERY, group_of
 from tests.simulation.themes import STEPS
 from tests.support.servers import POSTGRES, first_usable
 
@@ -23,9 +24,9 @@ SHOWN = 100
 
 def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=MANY, help="how many, from --first on")
+    parser.add_argument("--seeds", type=int, default=MANY, help="how many, from the group of --first on")
     parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--seed", type=int, help="one alone, with all that happens in it")
+    parser.add_argument("--seed", type=int, help="one, with all that happens in it")
     parser.add_argument("--steps", type=int, default=STEPS, help="faults and requests in each, before it comes to rest")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--no-mutations", action="store_true", help="leave out the table of removed guards")
@@ -51,7 +52,8 @@ async def replay(made: Fleet, options: argparse.Namespace) -> int:
 
 async def run_seeds(made: Fleet, options: argparse.Namespace) -> bool:
     began = time.monotonic()
-    tally = await made.run(range(options.first, options.first + options.seeds), options.steps)
+    first = group_of(options.first) * CLEAN_EVERY
+    tally = await made.run(range(first, first + options.seeds), options.steps)
     for outcome in tally.failed:
         print(f"seed {outcome.seed}: {outcome.violation}\n  replay it: {again(outcome.seed, options.steps)}")
     print(

@@ -5,22 +5,24 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import sys
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import groupby
 
 import uvloop
 
 from tests.simulation.mutations import MUTATIONS
 from tests.simulation.preparing import build_simulation
-from tests.simulation.running import Outcome, ground, outcomes
+from tests.simulation.running import CLEAN_EVERY, Outcome, ground, group_of, outcomes
 from tests.simulation.themes import STEPS
 from tests.support.databases import Databases, ScratchDatabase
 from tests.support.servers import Postgres
 
 MOST_FAILURES = 5
-PIECE = 250
+PIECE = 12 * CLEAN_EVERY
 """So many seeds at once, until it is told how far it is."""
 
 
@@ -55,9 +57,9 @@ class Fleet:
 
     async def run(self, seeds: Sequence[int], steps: int = STEPS) -> Tally:
         """All seeds, shared out; on standard error it tells how far it is."""
-        shares = [seeds[first :: self._workers] for first in range(self._workers)]
+        pieces = deque(seeds[first : first + PIECE] for first in range(0, len(seeds), PIECE))
         done: list[Tally] = []
-        await asyncio.gather(*(self._share(share, steps, done, len(seeds)) for share in shares if share))
+        await asyncio.gather(*(self._work_off(pieces, steps, done, len(seeds)) for _ in range(self._workers)))
         return _sum_of(done)
 
     async def replay(self, seed: int, steps: int) -> Outcome:
@@ -72,11 +74,10 @@ class Fleet:
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    async def _share(self, seeds: Sequence[int], steps: int, done: list[Tally], of: int) -> None:
+    async def _work_off(self, pieces: deque[Sequence[int]], steps: int, done: list[Tally], of: int) -> None:
         scratch, loop = await self._databases.make(build_simulation), asyncio.get_running_loop()
-        for first in range(0, len(seeds), PIECE):
-            piece = seeds[first : first + PIECE]
-            done.append(await loop.run_in_executor(self._pool, _run, scratch, piece, steps))
+        while pieces:
+            done.append(await loop.run_in_executor(self._pool, _run, scratch, pieces.popleft(), steps))
             so_far = _sum_of(done)
             sys.stderr.write(f"{so_far.seeds} of {of} seeds, {len(so_far.failed)} violate an invariant\n")
 
@@ -118,23 +119,26 @@ def _run(scratch: ScratchDatabase, seeds: Sequence[int], steps: int) -> Tally:
 async def _tally(scratch: ScratchDatabase, seeds: Sequence[int], steps: int) -> Tally:
     count = asked = made = crashes = 0
     failed: list[Outcome] = []
-    async with ground(scratch) as on:
-        async for outcome in outcomes(on, seeds, steps):
-            count, asked, made = count + 1, asked + outcome.asked, made + outcome.made
-            crashes += outcome.crashes
-            if outcome.violation is not None:
-                failed.append(outcome)
-            if len(failed) == MOST_FAILURES:
-                break
+    for _, group in groupby(seeds, group_of):
+        async with ground(scratch) as on:
+            async for outcome in outcomes(on, group, steps):
+                count, asked, made = count + 1, asked + outcome.asked, made + outcome.made
+                crashes += outcome.crashes
+                if outcome.violation is not None:
+                    failed.append(outcome)
+        if len(failed) >= MOST_FAILURES:
+            break
     return Tally(count, asked, made, crashes, tuple(failed))
 
 
 def _replay(scratch: ScratchDatabase, seed: int, steps: int) -> Outcome:
-    async def work() -> Outcome:
-        async with ground(scratch) as on:
-            return await anext(outcomes(on, [seed], steps))
+    return uvloop.run(replayed(scratch, seed, steps))
 
-    return uvloop.run(work())
+
+async def replayed(scratch: ScratchDatabase, seed: int, steps: int) -> Outcome:
+    """As it came out among the others: what those before it in its group have left behind is there again."""
+    async with ground(scratch) as on:
+        return [outcome async for outcome in outcomes(on, range(group_of(seed) * CLEAN_EVERY, seed + 1), steps)][-1]
 
 
 def _mutate(scratch: ScratchDatabase, number: int, most: int) -> Caught:

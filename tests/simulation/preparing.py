@@ -63,5 +63,5 @@ class Cleaner:
         if self._statement is None:
             schemas = [service.name for service in SERVICES]
             tables = await self._admin.fetchval(_TABLES, schemas, list(_KEPT), list(_LEFT_IN_AUTH))
-            self._statement = f"TRUNCATE {tables}"
+            self._statement = f"TRUNCATE {tables} RESTART IDENTITY"
         await self._admin.execute(self._statement)

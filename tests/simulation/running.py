@@ -23,6 +23,7 @@ from tests.simulation.world import Ground, Violation
 from tests.support.databases import ScratchDatabase
 
 CLEAN_EVERY = 20
+"""Tables are emptied before so many seeds, a group: for each it would take twice as long as the seed."""
 EPOCH = datetime(2031, 1, 1, tzinfo=UTC)
 
 
@@ -59,6 +60,11 @@ async def ground(scratch: ScratchDatabase) -> AsyncIterator[Ground]:
         stack.enter_context(patch("shared.relay.BATCH_SECONDS", SECONDS))
         stack.enter_context(patch("shared.inbox.HANDLER_SECONDS", SECONDS))
         yield made
+
+
+def group_of(seed: int) -> int:
+    """Seeds of one group find what those before them have left behind."""
+    return seed // CLEAN_EVERY
 
 
 async def outcomes(on: Ground, seeds: Iterable[int], steps: int = STEPS) -> AsyncIterator[Outcome]:

@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from tests.simulation.__main__ import again
-from tests.simulation.fleet import fleet
+from tests.simulation.fleet import fleet, replayed
 from tests.simulation.preparing import build_simulation
 from tests.simulation.running import Outcome, ground, outcomes
 from tests.simulation.themes import STEPS
@@ -50,6 +50,22 @@ async def test_removed_guards_are_caught(postgres: Postgres) -> None:
 async def test_a_seed_comes_out_the_same_again(databases: Databases) -> None:
     seeds = range(30, 36)
     assert await _outcomes(databases, seeds) == await _outcomes(databases, seeds)
+
+
+async def test_a_seed_that_is_replayed_comes_out_as_it_did_among_the_others(databases: Databases) -> None:
+    scratch = await databases.make(build_simulation)
+    among: list[Outcome] = []
+    for group in (range(20), range(20, 40)):
+        async with ground(scratch) as on:
+            among = [outcome async for outcome in outcomes(on, group)]
+    again_alone = [await replayed(scratch, seed, STEPS) for seed in (20, 23, 31)]
+    assert list(map(_figures, again_alone)) == [_figures(among[place]) for place in (0, 3, 11)]
+    await databases.drop(scratch)
+
+
+def _figures(outcome: Outcome) -> tuple[object, ...]:
+    """All but the names in it: people have new numbers each time."""
+    return outcome.seed, outcome.violation, outcome.asked, outcome.made, outcome.crashes, len(outcome.trace)
 
 
 async def test_nothing_is_written_with_the_real_time(databases: Databases) -> None:
