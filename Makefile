@@ -87,7 +87,8 @@ clean: ## Remove what can be made again (the data folder stays)
 
 PYTHON_FOLDERS = $(foreach folder,services shared gateway tests benchmarks deploy,$(if $(shell find $(folder) -name '*.py' -print -quit 2>/dev/null),$(folder)))
 MIGRATIONS = $(sort $(shell find shared services -path '*/migrations/*.sql'))
-# The servers and the browser that the tests start by themselves, and what else is WANTED. Debian's names; elsewhere their programs have to be on the PATH.
+# The servers and the browser that the tests start by themselves, the library that sets clocks wrong, and what else is WANTED. Debian's names; elsewhere
+# the programs have to be on the PATH.
 .PHONY: system-packages
 system-packages:
 	@missing=""; \

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from benchmarks.comparing import Contender, Rounds, compare
 from benchmarks.filling import PEOPLE
 from benchmarks.measuring import ROOT, CannotMeasure, Load, wrk
 from benchmarks.rows.reads import FEED
+from benchmarks.rows.writes import put_hi5s, put_recognitions
 from benchmarks.table import Line, ratio_line
 
 LEAST = 0.95
@@ -30,7 +31,7 @@ class Held:
     """One version's installation, as `holding.py` tells of it."""
 
     told: Mapping[str, Any]
-    numbers: int = field(default=0)
+    numbers: int = 0
 
     def reading(self, service: str, path: str) -> Contender:
         """GET of one path."""
@@ -42,16 +43,22 @@ class Held:
 
     def thanking(self) -> Contender:
         """Recognitions."""
-        arguments = [self.told["people"], str(self.told["receiver"]), str(self.told["first_value"])]
-        url = self.told["urls"]["recognition"]
-        return self._contender("recognition", lambda seconds: wrk(url, seconds, None, "recognition", arguments))
+        told = self.told
+        whom = {"people": told["people"], "receiver": told["receiver"], "value": told["first_value"]}
+        return self._contender("recognition", lambda seconds: put_recognitions(self._recognition, seconds, **whom))
 
     async def _give_hi5s(self, seconds: float) -> Load:
         told = self.told
-        places = [str(self.numbers), str(told["first_recognition"]), str(told["recognitions"])]
-        load = await wrk(told["urls"]["recognition"], seconds, None, "hi5", [told["people"], *places])
+        load = await put_hi5s(
+            self._recognition, seconds, people=told["people"], numbers=self.numbers, first=told["first_recognition"],
+            count=told["recognitions"],
+        )  # fmt: skip
         self.numbers += load.requests + PEOPLE
         return load
+
+    @property
+    def _recognition(self) -> str:
+        return str(self.told["urls"]["recognition"])
 
     def _contender(self, service: str, load: Callable[[float], Any]) -> Contender:
         return Contender(service, load, [self.told["pids"][service]], self.told["postgres"])
@@ -124,5 +131,8 @@ async def held(tree: Path, folder: Path) -> AsyncIterator[Held]:
         yield Held(json.loads(line))
     finally:
         process.stdin.close()
-        async with asyncio.timeout(STOP_SECONDS):
+        try:
+            await asyncio.wait_for(process.wait(), STOP_SECONDS)
+        except TimeoutError:
+            process.kill()
             await process.wait()

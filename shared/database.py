@@ -101,8 +101,16 @@ class _Kept:
     uses: int = 0
     since: float = field(default_factory=time.monotonic)
 
-    def is_usable(self) -> bool:
-        return not self.connection.is_closed() and time.monotonic() - self.since < IDLE_SECONDS
+    def is_clean(self) -> bool:
+        """Whether it is open and in no transaction; one that the server ends is out of the pool's hands at once."""
+        try:
+            return not self.connection.is_closed() and not self.connection.is_in_transaction()
+        except asyncpg.InterfaceError:
+            return False
+
+    def is_fresh(self) -> bool:
+        """Whether somebody used it lately."""
+        return time.monotonic() - self.since < IDLE_SECONDS
 
 
 class _Lease(AbstractAsyncContextManager[Connection]):
@@ -172,9 +180,10 @@ class Database:
         try:
             while self._at_hand:
                 kept = self._at_hand.pop()
-                if kept.is_usable():
-                    return kept
-                kept.connection.terminate()
+                if kept.is_clean():
+                    if kept.is_fresh():
+                        return kept
+                    kept.connection.terminate()
                 await self._pool.release(kept.connection)
             return _Kept(await self._pool.acquire(timeout=ACQUIRE_SECONDS))
         except BaseException:
@@ -183,11 +192,10 @@ class Database:
 
     async def take_back(self, kept: _Kept, *, failed: bool) -> None:
         """Keeps what is as it was lent; the pool mends or replaces the rest."""
-        connection = kept.connection
         kept.uses += 1
         try:
-            if failed or connection.is_closed() or connection.is_in_transaction() or kept.uses >= MOST_USES:
-                await self._pool.release(connection)
+            if failed or kept.uses >= MOST_USES or not kept.is_clean():
+                await self._pool.release(kept.connection)
             else:
                 kept.since = time.monotonic()
                 self._at_hand.append(kept)

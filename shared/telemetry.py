@@ -6,7 +6,6 @@ import asyncio
 import logging
 import sys
 import time
-from contextlib import nullcontext
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, TextIO
@@ -52,8 +51,16 @@ MOST_TOGETHER = 500
 """Lines of requests are written together: so many, or all of so many seconds."""
 
 
+class _Together(tuple[bytes, ...]):
+    """Lines that are written as they are."""
+
+    __slots__ = ()
+
+
 class _Lines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
+        if isinstance(record.msg, _Together):
+            return b"\n".join(record.msg).decode()
         line: dict[str, Any] = {
             "at": _moment(record.created),
             "level": record.levelname.lower(),
@@ -93,10 +100,9 @@ class _Output(logging.StreamHandler[Any]):
         super().flush()
 
     def _write_waiting(self) -> None:
-        with self.lock or nullcontext():
-            lines, self._waiting = self._waiting, []
-            if lines:
-                self.stream.write(b"\n".join(lines).decode() + "\n")
+        lines, self._waiting = _Together(self._waiting), []
+        if lines:
+            super().emit(logging.makeLogRecord({"msg": lines}))
 
 
 def _moment(seconds: float) -> str:

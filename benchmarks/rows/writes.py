@@ -40,10 +40,22 @@ async def serving_alone(place: Place) -> AsyncIterator[Program]:
             await place.system.start(service)
 
 
+async def put_hi5s(url: str, seconds: float, *, people: str, numbers: int, first: int, count: int) -> Load:
+    """Hi5s by the people of a file on `count` recognitions from the `first` on, none twice where `numbers` go on."""
+    return await wrk(url, seconds, script="hi5", arguments=[people, str(numbers), str(first), str(count)])
+
+
+async def put_recognitions(url: str, seconds: float, *, people: str, receiver: int, value: int) -> Load:
+    """Recognitions by the people of a file."""
+    return await wrk(url, seconds, script="recognition", arguments=[people, str(receiver), str(value)])
+
+
 async def give_hi5s(place: Place, url: str, seconds: float) -> Load:
-    """Hi5s by many people on many recognitions, none twice."""
-    arguments = [place.people(), str(place.numbers), str(SMALL.first_recognition), str(SMALL.recognitions)]
-    load = await wrk(url, seconds, script="hi5", arguments=arguments)
+    """Hi5s in the installation under test."""
+    load = await put_hi5s(
+        url, seconds, people=place.people(), numbers=place.numbers, first=SMALL.first_recognition,
+        count=SMALL.recognitions,
+    )  # fmt: skip
     place.numbers += load.requests + PEOPLE
     return load
 
@@ -70,10 +82,11 @@ async def hi5(place: Place) -> list[Line]:
 
 async def give(place: Place) -> list[Line]:
     async with serving_alone(place) as mine, place.peer("bare", place.bytes_file(b"")) as bare:
-        arguments = [str(SMALL.receiver), str(SMALL.first_value)]
 
         async def load(url: str, seconds: float) -> Load:
-            return await wrk(url, seconds, script="recognition", arguments=[place.people(), *arguments])
+            return await put_recognitions(
+                url, seconds, people=place.people(), receiver=SMALL.receiver, value=SMALL.first_value
+            )
 
         contenders = [
             Contender("ours", lambda seconds: load(mine.url, seconds), [mine.pid]),

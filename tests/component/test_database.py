@@ -7,6 +7,7 @@ import contextlib
 import secrets
 import subprocess
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -14,6 +15,7 @@ import pytest
 
 from shared.database import DATABASE_IS_AWAY, Database
 from tests.support.databases import ScratchDatabase
+from tests.support.waiting import eventually
 
 
 @pytest.fixture
@@ -55,6 +57,43 @@ async def test_one_that_ended_in_the_pool_costs_one_request_at_most(
     with contextlib.suppress(*DATABASE_IS_AWAY):
         await database.fetch_value("SELECT $1::int", 1)
     assert await database.fetch_value("SELECT $1::int", 1) == 1
+
+
+async def test_those_that_ended_while_they_were_at_hand_cost_no_request(scratch: ScratchDatabase) -> None:
+    database = await Database.connect(scratch.url("quota"), schema="quota", size=3)
+    try:
+        ended = await at_hand(database, 3)
+        admin = await asyncpg.connect(scratch.admin_url)
+        await admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'peerly_quota'")
+        await admin.close()
+        await eventually(lambda: len(ended) == 3)
+        assert await asyncio.gather(*(database.fetch_value("SELECT $1::int", number) for number in range(6))) == [
+            *range(6)
+        ]
+    finally:
+        await database.close()
+
+
+async def test_one_that_ends_after_its_last_answer_takes_the_answer_from_nobody(
+    scratch: ScratchDatabase, database: Database
+) -> None:
+    async with database.connection() as connection:
+        ended: list[object] = []
+        connection.add_termination_listener(ended.append)
+        answer = await connection.fetchval("SELECT pg_backend_pid()")
+        end_at_once(scratch, answer)
+        await eventually(lambda: ended)
+    assert await database.fetch_value("SELECT $1::int", 1) == 1
+
+
+async def at_hand(database: Database, count: int) -> list[object]:
+    """Has so many connections come back; what it returns grows with each that ends."""
+    ended: list[object] = []
+    async with AsyncExitStack() as stack:
+        for _ in range(count):
+            connection = await stack.enter_async_context(database.connection())
+            connection.add_termination_listener(ended.append)
+    return ended
 
 
 async def test_a_role_that_may_not_log_in_for_a_while_is_a_database_that_is_away(scratch: ScratchDatabase) -> None:

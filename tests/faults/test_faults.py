@@ -1,4 +1,4 @@
-"""The rows that the fault table has a short form of, one of each family at least; `make faults` runs them all."""
+"""The rows that the fault table has a short form of; `make faults` runs them all."""
 
 from __future__ import annotations
 

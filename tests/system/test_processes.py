@@ -172,11 +172,8 @@ async def test_the_command_says_where_it_answers_and_leaves_nothing(system: Proc
     )
     assert process.stdout is not None
     try:
-        async with asyncio.timeout(90):  # among lines of the log
-            while f"http://127.0.0.1:{port}".encode() not in await process.stdout.readline():
-                pass
-            while await process.stdout.readline() != b"There is a super admin already; nothing was changed.\n":
-                pass
+        await until_said(process.stdout, f"http://127.0.0.1:{port}", 60)
+        await until_said(process.stdout, "There is a super admin already; nothing was changed.", 30)
         assert len(processes_of(port)) >= len(SERVICES) + 1
         process.send_signal(signal.SIGTERM)
         began = time.monotonic()
@@ -189,6 +186,15 @@ async def test_the_command_says_where_it_answers_and_leaves_nothing(system: Proc
             process.kill()
         for name in SERVICES:
             await system.start(name)
+
+
+async def until_said(output: asyncio.StreamReader, words: str, seconds: float) -> None:
+    """Reads lines, those of the log among them, up to the first with these words."""
+    async with asyncio.timeout(seconds):
+        async for line in output:
+            if words in line.decode():
+                return
+    pytest.fail(f"it ended and never said: {words}")
 
 
 def free_ports() -> dict[str, int]:
